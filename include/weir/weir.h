@@ -3,7 +3,7 @@
  * The whole of it, in the order in which a program meets it:
  *
  *     struct weir_limit *limit;                        what is allowed:        "100/m burst 20"
- *     struct weir *weir;                               where the state lives:  "memory:", "shm:/path"
+ *     struct weir *weir;                               where the state lives:  "memory:"
  *     struct weir_decision decision;                   what came of a request
  *
  *     weir_limit_parse(weir_text("100/m"), NULL, &limit, NULL);
@@ -64,12 +64,12 @@ enum weir_status {
     WEIR_ERR_URL = 4,         /* a store's URL can't be read; see weir_error */
     WEIR_ERR_TIME = 5,        /* `now` is outside 0..WEIR_TIME_MAX, or the clock can't be read */
     WEIR_ERR_KEY_LENGTH = 6,  /* a key is longer than WEIR_KEY_MAX, or its buffer too small */
-    WEIR_ERR_UNSUPPORTED = 7, /* this store can't hold this algorithm, or this processor can't run it */
-    WEIR_ERR_FORMAT = 8,      /* a shared file is truncated, corrupt, or of another version or size */
+    WEIR_ERR_UNSUPPORTED = 7, /* not by this store, or not on this processor */
+    WEIR_ERR_FORMAT = 8,      /* a shared file is cut, corrupt, or of another version or size */
     WEIR_ERR_SYSTEM = 9,      /* a system call failed; see weir_error for which and why */
     WEIR_ERR_SAME_STATE = 10, /* two different limits in one call would share one key's state */
     WEIR_ERR_BUFFER = 11,     /* the buffer is too small for the answer */
-    WEIR_ERR_FULL = 12        /* the bounded side arena of sliding-log has no room, nothing was taken */
+    WEIR_ERR_FULL = 12        /* the side arena of sliding-log has no room; nothing was taken */
 };
 
 /* A sentence for `status`, without a newline. Static; never NULL, also for unknown numbers. */
@@ -118,11 +118,11 @@ static inline struct weir_bytes weir_text(const char *text)
 #define WEIR_KEY_MAX 4096
 
 /* Makes one key of several parts, so that no two lists of parts ever give the same bytes: parts are
- * joined by ':' and, inside a part, the bytes ':' '%' '{' '}', space, and all below it, DEL included,
- * are written as %XX. So ("a_b","c") is not ("a","b_c"), and ("a","") is not ("a").
- * `count` is 1 or more. Writes at most `size` bytes to `buffer` (no NUL) and points `ret_key` at them.
- * Errors: WEIR_ERR_ARGUMENT for no parts, WEIR_ERR_KEY_LENGTH where the key would be longer than
- * `size` or WEIR_KEY_MAX. A part of n bytes takes at most 3n. Threads: no shared state. */
+ * joined by ':' and, inside a part, the bytes ':' '%' '{' '}', space, and all below it, DEL
+ * included, are written as %XX. So ("a_b","c") is not ("a","b_c"), and ("a","") is not ("a").
+ * `count` is 1 or more. Writes at most `size` bytes to `buffer` (no NUL) and points `ret_key` at
+ * them. Errors: WEIR_ERR_ARGUMENT for no parts, WEIR_ERR_KEY_LENGTH where the key would be longer
+ * than `size` or WEIR_KEY_MAX. A part of n bytes takes at most 3n. Threads: no shared state. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_key_join(const struct weir_bytes *parts,
                                                         size_t count, char *buffer, size_t size,
                                                         struct weir_bytes *ret_key);
@@ -162,41 +162,44 @@ enum weir_calendar {
     WEIR_CALENDAR_YEAR
 };
 
-#define WEIR_COUNT_MAX UINT32_MAX                /* the largest count and burst of any limit */
-#define WEIR_LOG_COUNT_MAX 10000                 /* the largest count of sliding-log */
-#define WEIR_SLIDING_COUNT_MAX 2097151           /* the largest count of sliding-window, 2^21 - 1 */
-#define WEIR_SLIDING_PERIOD_MIN INT64_C(2000)    /* the shortest period of sliding-window, in us */
-#define WEIR_PERIOD_MAX (INT64_C(366) * 86400 * 1000000) /* the longest period, block, and the
-                                                    longest time a bucket may take to refill */
-#define WEIR_NAME_MAX 128                        /* the longest name of a limit, in bytes */
-#define WEIR_ZONE_MAX 63                         /* the longest name of a time zone, in bytes */
-#define WEIR_TEXT_MAX 160                        /* no limit's canonical text is longer, NUL included */
+/* The longest period and block, and the longest a bucket may take to refill: a leap year. */
+#define WEIR_PERIOD_MAX (INT64_C(366) * 86400 * 1000000)
+
+#define WEIR_COUNT_MAX UINT32_MAX             /* the largest count and burst of any limit */
+#define WEIR_LOG_COUNT_MAX 10000              /* the largest count of sliding-log */
+#define WEIR_SLIDING_COUNT_MAX 2097151        /* the largest count of sliding-window, 2^21 - 1 */
+#define WEIR_SLIDING_PERIOD_MIN INT64_C(2000) /* the shortest period of sliding-window, in us */
+#define WEIR_NAME_MAX 128                     /* the longest name of a limit, in bytes */
+#define WEIR_ZONE_MAX 63                      /* the longest name of a time zone, in bytes */
+#define WEIR_TEXT_MAX 160                     /* no canonical text is longer, NUL included */
 
 /* A limit in numbers. Zero every field that is not meant: `struct weir_limit_spec spec = {0};`. */
 struct weir_limit_spec {
     enum weir_algorithm algorithm;
-    enum weir_calendar calendar; /* for calendar-window, and only there; `period_us` is then 0 */
-    uint64_t count;              /* 1..WEIR_COUNT_MAX, less for the sliding algorithms */
-    int64_t period_us;           /* 1..WEIR_PERIOD_MAX */
-    uint64_t burst;              /* 1..WEIR_COUNT_MAX; the buckets only; 0: as `count` */
-    int64_t block_us;            /* 1..WEIR_PERIOD_MAX; 0: no block */
+    enum weir_calendar calendar;  /* for calendar-window, and only there; `period_us` is then 0 */
+    uint64_t count;               /* 1..WEIR_COUNT_MAX, less for the sliding algorithms */
+    int64_t period_us;            /* 1..WEIR_PERIOD_MAX */
+    uint64_t burst;               /* 1..WEIR_COUNT_MAX; the buckets only; 0: as `count` */
+    int64_t block_us;             /* 1..WEIR_PERIOD_MAX; 0: no block */
     char zone[WEIR_ZONE_MAX + 1]; /* calendar-window: a name as "Europe/Rome"; empty: "UTC" */
 };
 
-/* How a limit is made. All zero (or a NULL pointer) means: no name, malloc, the system's time zones. */
+/* How a limit is made. All zero (or a NULL pointer) means: no name, malloc, the system's time
+ * zones. */
 struct weir_limit_options {
     size_t size; /* sizeof(struct weir_limit_options), so that fields may be added */
-    /* The rule this limit belongs to: at most WEIR_NAME_MAX bytes. It is part of where a key's state
-     * lives: limits of different names never touch each other's state, and a limit that is changed
-     * but keeps its name and algorithm keeps every key's debt. Empty: the algorithm and period stand
-     * in for a name, so that "10/s" and "100/m" on one key are two budgets, and "20/s" takes over
-     * from "10/s". */
+    /* The rule this limit belongs to: at most WEIR_NAME_MAX bytes. It is part of where a key's
+     * state lives: limits of different names never touch each other's state, and a limit that is
+     * changed but keeps its name and algorithm keeps every key's debt. Empty: the algorithm and
+     * period stand in for a name, so that "10/s" and "100/m" on one key are two budgets, and "20/s"
+     * takes over from "10/s". */
     struct weir_bytes name;
     const struct weir_allocator *allocator; /* NULL: malloc and free */
     const char *zone_directory;             /* NULL: "/usr/share/zoneinfo" */
 };
 
-/* A limit, prepared for deciding. Immutable, so any thread may use it at any time, with any store. */
+/* A limit, prepared for deciding. Immutable, so any thread may use it at any time, with any
+ * store. */
 struct weir_limit;
 
 /* Reads a limit from its text:
@@ -209,10 +212,10 @@ struct weir_limit;
  *     5/15m sliding-log block 15m
  *     10000/month calendar-window Europe/Rome
  *
- * The grammar, units and canonical form are in the manual page weir-limit(7). `options` may be NULL, and so
- * may `ret_error`, which is written only on failure. Errors: WEIR_ERR_LIMIT with the place and what
- * to write instead, WEIR_ERR_NO_MEMORY, WEIR_ERR_ARGUMENT for a name that is too long,
- * WEIR_ERR_SYSTEM where a time zone's file can't be read. Free with weir_limit_free. */
+ * The grammar, units and canonical form are in the manual page weir-limit(7). `options` may be
+ * NULL, and so may `ret_error`, which is written only on failure. Errors: WEIR_ERR_LIMIT with the
+ * place and what to write instead, WEIR_ERR_NO_MEMORY, WEIR_ERR_ARGUMENT for a name that is too
+ * long, WEIR_ERR_SYSTEM where a time zone's file can't be read. Free with weir_limit_free. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_limit_parse(struct weir_bytes text,
                                                            const struct weir_limit_options *options,
                                                            struct weir_limit **ret_limit,
@@ -250,16 +253,16 @@ struct weir;
 
 /* Opens the store that `url` names:
  *
- *     memory:?size=64MiB&log=16MiB   a table in this process (fork gives the child a copy of its own)
+ *     memory:?size=64MiB&log=16MiB   a table in this process (a fork gets a copy)
  *     shm:/path?size=64MiB&mode=0600 the same table in a mapped file, shared by all who open it;
  *                                    made if it isn't there; it outlives every process
  *
- * `size` is the table's memory, fixed from here on: 16 bytes a client, plus 4096 (default 64 MiB; 8 KiB
- * to 1 TiB; B, KiB, MiB, GiB, TiB). `log` bounds what sliding-log may take besides (memory: only,
- * default 16 MiB, untouched until used). An shm file that exists keeps its size and mode; a different `size` is
- * refused. `options` may be NULL, and so may `ret_error`, which is written only on failure.
- * Errors: WEIR_ERR_URL, WEIR_ERR_NO_MEMORY, WEIR_ERR_UNSUPPORTED (a processor without a 16-byte
- * compare-and-swap), WEIR_ERR_FORMAT (the file is left untouched), WEIR_ERR_SYSTEM. */
+ * `size` is the table's memory, fixed from here on: 16 bytes a client, plus 4096 (default 64 MiB; 8
+ * KiB to 1 TiB; B, KiB, MiB, GiB, TiB). `log` bounds what sliding-log may take besides (memory:
+ * only, default 16 MiB, untouched until used). An shm file that exists keeps its size and mode; a
+ * different `size` is refused. `options` may be NULL, and so may `ret_error`, which is written only
+ * on failure. Errors: WEIR_ERR_URL, WEIR_ERR_NO_MEMORY, WEIR_ERR_UNSUPPORTED (a processor without a
+ * 16-byte compare-and-swap), WEIR_ERR_FORMAT (the file is left untouched), WEIR_ERR_SYSTEM. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_open(const char *url,
                                                     const struct weir_options *options,
                                                     struct weir **ret_weir,
@@ -276,7 +279,8 @@ WEIR_API void weir_close(struct weir *weir);
 /* The last point in time that can be used as `now`: 2^52 us, in the year 2112. */
 #define WEIR_TIME_MAX (INT64_C(1) << 52)
 
-/* As retry_after_us: this request can never be admitted, its cost is over what the limit can hold. */
+/* As retry_after_us: this request can never be admitted, its cost is over what the limit can
+ * hold. */
 #define WEIR_NEVER INT64_MAX
 
 /* As a clock's reading may be a little late (a thread that was put aside, an event loop's turn), a
@@ -297,35 +301,36 @@ struct weir_decision {
     enum weir_source source; /* which store answered */
     uint64_t limit;          /* the most the limit holds: burst for the buckets, else count */
     uint64_t remaining;      /* how many further requests of cost 1 would be admitted right now */
-    int64_t retry_after_us;  /* 0 if allowed; else how long until this same request would be admitted
-                                if nothing else came, or WEIR_NEVER */
-    int64_t reset_after_us;  /* how long until the key is as if never used */
-    int64_t delay_us;        /* leaky-bucket: how long an admitted request waits for its turn */
+    /* 0 if allowed; else how long until this same request would be admitted if nothing else came,
+     * or WEIR_NEVER. */
+    int64_t retry_after_us;
+    int64_t reset_after_us; /* how long until the key is as if never used */
+    int64_t delay_us;       /* leaky-bucket: how long an admitted request waits for its turn */
 };
 
-/* Asks whether a request of `cost` by `key` may pass now, and takes the cost if so. Cost 0 only looks:
- * it answers for a cost of 1 and takes nothing. A denied request takes nothing and changes nothing,
- * save that it starts the limit's `block`, where there is one and none is running; a cost that could
- * never fit (retry_after_us is WEIR_NEVER) does not even do that.
- * `now_us`: 0..WEIR_TIME_MAX, or WEIR_CLOCK. Errors: WEIR_ERR_TIME, WEIR_ERR_KEY_LENGTH,
- * WEIR_ERR_UNSUPPORTED (sliding-log in an shm store), WEIR_ERR_FULL. */
+/* Asks whether a request of `cost` by `key` may pass now, and takes the cost if so. Cost 0 only
+ * looks: it answers for a cost of 1 and takes nothing. A denied request takes nothing and changes
+ * nothing, save that it starts the limit's `block`, where there is one and none is running; a cost
+ * that could never fit (retry_after_us is WEIR_NEVER) does not even do that. `now_us`:
+ * 0..WEIR_TIME_MAX, or WEIR_CLOCK. Errors: WEIR_ERR_TIME, WEIR_ERR_KEY_LENGTH, WEIR_ERR_UNSUPPORTED
+ * (sliding-log in an shm store), WEIR_ERR_FULL. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_check(struct weir *weir,
                                                      const struct weir_limit *limit,
                                                      struct weir_bytes key, uint64_t cost,
                                                      int64_t now_us,
                                                      struct weir_decision *ret_decision);
 
-/* What weir_check would answer, without taking anything, starting a block, or writing at all. Errors
- * as weir_check. */
+/* What weir_check would answer, without taking anything, starting a block, or writing at all.
+ * Errors as weir_check. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_peek(struct weir *weir,
                                                     const struct weir_limit *limit,
                                                     struct weir_bytes key, uint64_t cost,
                                                     int64_t now_us,
                                                     struct weir_decision *ret_decision);
 
-/* Gives `cost` back to the key, never above full; a block that is running goes on. For requests that
- * were admitted and then not made. `ret_decision` (may be NULL) is what a peek of cost 1 answers
- * afterwards. Errors as weir_check. */
+/* Gives `cost` back to the key, never above full; a block that is running goes on. For requests
+ * that were admitted and then not made. `ret_decision` (may be NULL) is what a peek of cost 1
+ * answers afterwards. Errors as weir_check. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_refund(struct weir *weir,
                                                       const struct weir_limit *limit,
                                                       struct weir_bytes key, uint64_t cost,
@@ -348,35 +353,36 @@ struct weir_request {
 /* The most requests in one weir_check_all. weir_check_batch has no such bound. */
 #define WEIR_CHECK_ALL_MAX 64
 
-/* Takes from all of `requests`, or from none: all are admitted, or those that deny are named and the
- * rest are left as they were. While it is under way another thread may find the costs taken that are
- * given back a moment later: it can be denied for that moment, never admitted too often.
- * `count` is 1..WEIR_CHECK_ALL_MAX. `ret_decisions` has `count` places: where all were admitted they are
- * those of weir_check, else those of weir_peek for the requests that would have been admitted, and of the denial for
- * those that denied. `ret_denied` (may be NULL) is the index of the first that denied, or `count`.
- * Errors as weir_check (nothing is then taken), and WEIR_ERR_SAME_STATE where two different limits
- * in the call would share one key's state (give them names), WEIR_ERR_ARGUMENT for the count. */
+/* Takes from all of `requests`, or from none: all are admitted, or those that deny are named and
+ * the rest are left as they were. While it is under way another thread may find the costs taken
+ * that are given back a moment later: it can be denied for that moment, never admitted too often.
+ * `count` is 1..WEIR_CHECK_ALL_MAX. `ret_decisions` has `count` places: where all were admitted
+ * they are those of weir_check, else those of weir_peek for the requests that would have been
+ * admitted, and of the denial for those that denied. `ret_denied` (may be NULL) is the index of the
+ * first that denied, or `count`. Errors as weir_check (nothing is then taken), and
+ * WEIR_ERR_SAME_STATE where two different limits in the call would share one key's state (give them
+ * names), WEIR_ERR_ARGUMENT for the count. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_check_all(struct weir *weir,
                                                          const struct weir_request *requests,
                                                          size_t count, int64_t now_us,
                                                          struct weir_decision *ret_decisions,
                                                          size_t *ret_denied);
 
-/* Checks each of `requests` by itself, in order, as `count` calls of weir_check with one `now` would,
- * but with the memory of many keys fetched at once: on tables larger than the caches, several times
- * faster. `ret_decisions` has `count` places. Errors as weir_check; they are found before the first
- * request is decided, except WEIR_ERR_FULL, at which the rest is left unasked. `ret_done` (may be
- * NULL) is how many were decided, also on failure. */
+/* Checks each of `requests` by itself, in order, as `count` calls of weir_check with one `now`
+ * would, but with the memory of many keys fetched at once: on tables larger than the caches,
+ * several times faster. `ret_decisions` has `count` places. Errors as weir_check; they are found
+ * before the first request is decided, except WEIR_ERR_FULL, at which the rest is left unasked.
+ * `ret_done` (may be NULL) is how many were decided, also on failure. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_check_batch(struct weir *weir,
                                                            const struct weir_request *requests,
                                                            size_t count, int64_t now_us,
                                                            struct weir_decision *ret_decisions,
                                                            size_t *ret_done);
 
-/* Waits until the request is admitted (and, for leaky-bucket, until its turn has come), or gives up:
- * returns with `allowed` false as soon as it is plain that it can't be admitted within `timeout_us`
- * (0..WEIR_PERIOD_MAX). Waiting is looking, not asking: it starts no block. Sleeps the calling thread, through
- * signals too. Reads the clock. Errors as weir_check, WEIR_ERR_ARGUMENT. */
+/* Waits until the request is admitted (and, for leaky-bucket, until its turn has come), or gives
+ * up: returns with `allowed` false as soon as it is plain that it can't be admitted within
+ * `timeout_us` (0..WEIR_PERIOD_MAX). Waiting is looking, not asking: it starts no block. Sleeps the
+ * calling thread, through signals too. Reads the clock. Errors as weir_check, WEIR_ERR_ARGUMENT. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_acquire(struct weir *weir,
                                                        const struct weir_limit *limit,
                                                        struct weir_bytes key, uint64_t cost,
@@ -386,16 +392,16 @@ WEIR_API WEIR_MUST_CHECK enum weir_status weir_acquire(struct weir *weir,
 /* ---- Looking inside ----------------------------------------------------------------------- */
 
 struct weir_stats {
-    size_t size;             /* set by the caller: sizeof(struct weir_stats) */
-    uint64_t bytes;          /* the table's memory, fixed at open */
-    uint64_t slots;          /* how many clients it has room for */
-    uint64_t used;           /* slots that hold a client, whether or not it still matters */
-    uint64_t live;           /* of these, clients that are not yet as if never used at `now` */
-    uint64_t evicted_idle;   /* since the table was made: entries replaced that were as if never used */
-    uint64_t evicted_live;   /* and entries that were not: a larger table would have kept them */
-    uint64_t log_bytes;      /* sliding-log's arena (memory: only): its bound, */
-    uint64_t log_used;       /* what of it is in use, */
-    uint64_t log_evicted;    /* and logs given up while they still mattered */
+    size_t size;           /* set by the caller: sizeof(struct weir_stats) */
+    uint64_t bytes;        /* the table's memory, fixed at open */
+    uint64_t slots;        /* how many clients it has room for */
+    uint64_t used;         /* slots that hold a client, whether or not it still matters */
+    uint64_t live;         /* of these, clients that are not yet as if never used at `now` */
+    uint64_t evicted_idle; /* entries replaced since it was made that were as if never used */
+    uint64_t evicted_live; /* and entries that were not: a larger table would have kept them */
+    uint64_t log_bytes;    /* sliding-log's arena (memory: only): its bound, */
+    uint64_t log_used;     /* what of it is in use, */
+    uint64_t log_evicted;  /* and logs given up while they still mattered */
 };
 
 /* Counts the table, reading all of it: about 10 ms for each 64 MiB. `now_us` as in weir_check.

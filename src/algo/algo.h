@@ -11,7 +11,8 @@
  * `now` behind it by up to `slack_us` was read a little late, and counts as the state's own time.
  * A `now` further behind means that the clock was set back, or that the limit was made smaller:
  * the state is then clamped to the most that the limit can produce at `now`, and this repair is
- * written even by a check that is denied, else the key would stay denied until the clock came round again. */
+ * written even by a check that is denied, else the key would stay denied until the clock came round
+ * again. */
 
 #ifndef WEIR_ALGO_ALGO_H
 #define WEIR_ALGO_ALGO_H
@@ -30,30 +31,30 @@ struct weir_state {
 /* A rate as exact integers: one token every interval = period/count microseconds, in lowest terms
  * numerator/denominator. Amounts of time are whole microseconds and a fraction over denominator. */
 struct weir_rate {
-    uint64_t numerator;      /* period_us / gcd */
-    uint64_t denominator;    /* count / gcd, at most 2^32 - 1 */
-    uint64_t reciprocal;     /* floor((2^64 - 1) / numerator), to divide by multiplying */
-    bool narrow;             /* burst * numerator < 2^64: 64-bit arithmetic is enough */
-    int64_t interval_us;     /* the interval, whole */
-    uint64_t interval_part;  /* and its fraction */
-    int64_t depth_us;        /* burst * interval, whole */
-    uint64_t depth_part;     /* and its fraction */
+    uint64_t numerator;     /* period_us / gcd */
+    uint64_t denominator;   /* count / gcd, at most 2^32 - 1 */
+    uint64_t reciprocal;    /* floor((2^64 - 1) / numerator), to divide by multiplying */
+    bool narrow;            /* burst * numerator < 2^64: 64-bit arithmetic is enough */
+    int64_t interval_us;    /* the interval, whole */
+    uint64_t interval_part; /* and its fraction */
+    int64_t depth_us;       /* burst * interval, whole */
+    uint64_t depth_part;    /* and its fraction */
 };
 
 /* A limit as weir_limit_new prepares it; immutable afterwards. policy/limit.c fills it in. */
 struct weir_limit {
     enum weir_algorithm algorithm;
     enum weir_calendar calendar;
-    uint64_t salt;      /* of name and algorithm: keeps the limit's keys apart from others' */
-    uint64_t ceiling;   /* burst for the buckets, else count: what no cost may exceed */
+    uint64_t salt;    /* of name and algorithm: keeps the limit's keys apart from others' */
+    uint64_t ceiling; /* burst for the buckets, else count: what no cost may exceed */
     uint64_t count;
-    int64_t period_us;  /* 0 for calendar-window */
-    int64_t block_us;   /* 0: no block */
-    int64_t slack_us;   /* see above: min(span of one period, WEIR_CLOCK_SLACK_US) */
-    struct weir_rate rate;          /* the buckets */
-    const struct weir_zone *zone;   /* calendar-window; NULL: UTC */
+    int64_t period_us;            /* 0 for calendar-window */
+    int64_t block_us;             /* 0: no block */
+    int64_t slack_us;             /* see above: min(span of one period, WEIR_CLOCK_SLACK_US) */
+    struct weir_rate rate;        /* the buckets */
+    const struct weir_zone *zone; /* calendar-window; NULL: UTC */
     const struct weir_allocator *allocator;
-    struct weir_allocator own_allocator; /* a copy of the caller's, which need not outlive the call */
+    struct weir_allocator own_allocator; /* a copy, as the caller's may go */
     char zone_name[WEIR_ZONE_MAX + 1];
     size_t name_length;
     char name[WEIR_NAME_MAX];
@@ -65,9 +66,9 @@ struct weir_step {
     bool write;
 };
 
-/* Decides a request of `cost` (1 or more) on `state` at `now_us`. With `take` it is a check, without
- * it a peek: the answer is the same, `remaining` is then before taking, and write is false. `source`
- * and `blocked` of the decision are left to the caller. */
+/* Decides a request of `cost` (1 or more) on `state` at `now_us`. With `take` it is a check,
+ * without it a peek: the answer is the same, `remaining` is then before taking, and write is false.
+ * `source` and `blocked` of the decision are left to the caller. */
 struct weir_step weir_algo_step(const struct weir_limit *limit, struct weir_state state,
                                 int64_t now_us, uint64_t cost, bool take,
                                 struct weir_decision *ret_decision);
@@ -94,9 +95,9 @@ struct weir_step weir_sliding_step(const struct weir_limit *limit, struct weir_s
 struct weir_step weir_sliding_refund(const struct weir_limit *limit, struct weir_state state,
                                      int64_t now_us, uint64_t cost);
 
-/* block.c: the block that a denial starts is an entry of its own beside the key's, until_us being its
- * end. This brings it to `now_us` (the clock rule above); until_us <= now_us means that none runs.
- * write says that the entry was clamped. */
+/* block.c: the block that a denial starts is an entry of its own beside the key's, until_us being
+ * its end. This brings it to `now_us` (the clock rule above); until_us <= now_us means that none
+ * runs. write says that the entry was clamped. */
 struct weir_step weir_block_step(const struct weir_limit *limit, struct weir_state block,
                                  int64_t now_us);
 
@@ -104,10 +105,12 @@ struct weir_step weir_block_step(const struct weir_limit *limit, struct weir_sta
  * the key's own state answered, and is changed to the denial. */
 void weir_block_decide(int64_t until_us, int64_t now_us, struct weir_decision *decision);
 
-/* How far ahead of now a state with this limit may lie, and sets the payload of the two sliding counts. */
+/* How far ahead of now a state with this limit may lie, and sets the payload of the two sliding
+ * counts. */
 #define WEIR_SLIDING_BITS 21
 #define WEIR_SLIDING_MASK ((UINT64_C(1) << WEIR_SLIDING_BITS) - 1)
-/* sliding-window's until_us is kept in units of 2^10 us, rounded up, as its two counts need the room. */
+/* sliding-window's until_us is kept in units of 2^10 us, rounded up, as its two counts need the
+ * room. */
 #define WEIR_COARSE_BITS 10
 
 #endif

@@ -1,8 +1,8 @@
 /* block.c - after a denial, deny the key for a while, whatever comes.
  *
  * A block is a state of its own beside the key's: until_us is its end, payload is 1. It works alike
- * for every algorithm, costs nothing for keys that are not blocked, and leaves the key's own state as it
- * was: when the block ends, that decides again. Asking while it runs does not prolong it.
+ * for every algorithm, costs nothing for keys that are not blocked, and leaves the key's own state
+ * as it was: when the block ends, that decides again. Asking while it runs does not prolong it.
  *
  * Invariant: until_us <= now + block, except within the slack of algo.h. */
 
@@ -15,8 +15,8 @@ struct weir_step weir_block_step(const struct weir_limit *limit, struct weir_sta
 {
     assert(limit->block_us > 0);
     assert(now_us >= 0 && now_us <= WEIR_TIME_MAX);
-    int64_t slack_us = limit->block_us < WEIR_CLOCK_SLACK_US ? limit->block_us
-                                                             : WEIR_CLOCK_SLACK_US;
+    int64_t slack_us =
+        limit->block_us < WEIR_CLOCK_SLACK_US ? limit->block_us : WEIR_CLOCK_SLACK_US;
     if (block.until_us - now_us > limit->block_us + slack_us) {
         return (struct weir_step){{now_us + limit->block_us, 1}, true};
     }

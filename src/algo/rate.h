@@ -15,12 +15,13 @@ struct weir_span {
     uint64_t part;
 };
 
-/* Works out every product of a rate. count, burst: 1..WEIR_COUNT_MAX; period_us: 1..WEIR_PERIOD_MAX.
- * False where burst * period / count is over WEIR_PERIOD_MAX. */
+/* Works out every product of a rate. count, burst: 1..WEIR_COUNT_MAX; period_us:
+ * 1..WEIR_PERIOD_MAX. False where burst * period / count is over WEIR_PERIOD_MAX. */
 bool weir_rate_prepare(uint64_t count, int64_t period_us, uint64_t burst,
                        struct weir_rate *ret_rate);
 
-/* cost intervals; cost is at most WEIR_COUNT_MAX, so the product fits in 128 bits, and in 63 whole. */
+/* cost intervals; cost is at most WEIR_COUNT_MAX, so the product fits in 128 bits, and in 63
+ * whole. */
 static inline struct weir_span weir_rate_times(const struct weir_rate *rate, uint64_t cost)
 {
     if (__builtin_expect(cost == 1, 1)) {
@@ -70,9 +71,9 @@ static inline int64_t weir_span_ceil(struct weir_span a)
 }
 
 /* How many whole intervals fit in `room` (0 or more, at most the rate's depth): rounded down.
- * With q = n / numerator, the estimate n * reciprocal / 2^64 is q or q - 1: the reciprocal is less than
- * one short of 2^64 / numerator, so the product falls short of n / numerator by less than
- * n / 2^64 < 1. One comparison mends it. */
+ * With q = n / numerator, the estimate n * reciprocal / 2^64 is q or q - 1: the reciprocal is less
+ * than one short of 2^64 / numerator, so the product falls short of n / numerator by less than n /
+ * 2^64 < 1. One comparison mends it. */
 static inline uint64_t weir_rate_intervals(const struct weir_rate *rate, struct weir_span room)
 {
     if (__builtin_expect(!rate->narrow, 0)) {

@@ -1,8 +1,8 @@
 /* sliding_window.c - the two-counter estimate of a moving window.
  *
- * Time is cut into windows of one period, aligned to the epoch. A key keeps what it was admitted in the
- * current window and in the one before. The estimate of the last full period weighs the previous
- * count by how much of its window still overlaps that period:
+ * Time is cut into windows of one period, aligned to the epoch. A key keeps what it was admitted in
+ * the current window and in the one before. The estimate of the last full period weighs the
+ * previous count by how much of its window still overlaps that period:
  *
  *     estimate(now) = previous * weight + current,     weight = (period - elapsed) / period
  *
@@ -11,14 +11,15 @@
  *
  *     admitted if and only if previous * w + (current + cost) * 2^20 <= count * 2^20
  *
- * The estimate is right if the previous window's requests came evenly. If they all came at its end, up
- * to 2*count pass within one period, as with a token bucket; sliding-log is the algorithm that never does that.
+ * The estimate is right if the previous window's requests came evenly. If they all came at its end,
+ * up to 2*count pass within one period, as with a token bucket; sliding-log is the algorithm that
+ * never does that.
  *
  * State: until_us is the end of the window after the current one, when neither count matters any
- * more; payload is previous << 21 | current. until_us is stored rounded up to 2^10 us (the counts need
- * the bits), which loses nothing: the window is the one whose number the rounding leaves intact, as
- * periods are longer than that. A state whose until_us is no such end was written under another
- * period: its counts, together, are taken into the window of now.
+ * more; payload is previous << 21 | current. until_us is stored rounded up to 2^10 us (the counts
+ * need the bits), which loses nothing: the window is the one whose number the rounding leaves
+ * intact, as periods are longer than that. A state whose until_us is no such end was written under
+ * another period: its counts, together, are taken into the window of now.
  *
  * Source: the counter described by Cloudflare in "How we built rate limiting capable of scaling to
  * millions of domains" (2017), here in integers.
@@ -35,10 +36,10 @@
 #define WEIGHT_ONE (UINT64_C(1) << WEIGHT_BITS)
 
 struct sliding {
-    int64_t window;    /* the number of the current window: it starts at window * period */
+    int64_t window; /* the number of the current window: it starts at window * period */
     uint64_t previous;
     uint64_t current;
-    int64_t at_us;     /* the time to decide at: now, or the start of `window` if that is later */
+    int64_t at_us; /* the time to decide at: now, or the start of `window` if that is later */
     bool clamped;
 };
 
@@ -52,10 +53,12 @@ static int64_t coarse(int64_t time_us)
     return (time_us + (1 << WEIR_COARSE_BITS) - 1) >> WEIR_COARSE_BITS;
 }
 
-/* The number of the window that `state` calls current; false where it was written under another period. */
+/* The number of the window that `state` calls current; false where it was written under another
+ * period. */
 static bool window_of(const struct weir_limit *limit, struct weir_state state, int64_t *ret_window)
 {
-    /* A state from the table is rounded up already, one that never left is not: both give the same. */
+    /* A state from the table is rounded up already, one that never left is not: both give the
+     * same. */
     int64_t stored = coarse(state.until_us);
     int64_t ends = (stored << WEIR_COARSE_BITS) / limit->period_us;
     if (coarse(ends * limit->period_us) != stored) {
@@ -117,8 +120,8 @@ static uint64_t room_at(const struct weir_limit *limit, const struct sliding *s)
     return room > s->current ? room - s->current : 0;
 }
 
-/* The first moment within a window at which `previous` weighs little enough that `room` more than it
- * fits under the count: how long after the window's start, up to a whole period. */
+/* The first moment within a window at which `previous` weighs little enough that `room` more than
+ * it fits under the count: how long after the window's start, up to a whole period. */
 static int64_t elapsed_until(const struct weir_limit *limit, uint64_t previous, uint64_t room)
 {
     uint64_t weight = previous == 0 ? WEIGHT_ONE : (room << WEIGHT_BITS) / previous;
@@ -131,13 +134,13 @@ static int64_t elapsed_until(const struct weir_limit *limit, uint64_t previous, 
 }
 
 /* When a cost that does not fit now will: in this window, or in the next, where current has become
- * previous and weighs less and less. A cost of at most count fits at the latest at the end of that. */
+ * previous and weighs less and less. A cost of at most count fits at the latest at the end of
+ * that. */
 static int64_t retry_at(const struct weir_limit *limit, const struct sliding *s, uint64_t cost)
 {
     int64_t start_us = s->window * limit->period_us;
     if (s->current + cost <= limit->ceiling) {
-        int64_t elapsed_us =
-            elapsed_until(limit, s->previous, limit->ceiling - s->current - cost);
+        int64_t elapsed_us = elapsed_until(limit, s->previous, limit->ceiling - s->current - cost);
         if (elapsed_us < limit->period_us) {
             return start_us + elapsed_us;
         }
@@ -177,8 +180,9 @@ struct weir_step weir_sliding_step(const struct weir_limit *limit, struct weir_s
     ret_decision->allowed = allowed;
     ret_decision->limit = limit->ceiling;
     ret_decision->remaining = allowed && take ? room - cost : room;
-    ret_decision->retry_after_us =
-        allowed ? 0 : fits ? retry_at(limit, &s, cost) - now_us : WEIR_NEVER;
+    ret_decision->retry_after_us = allowed ? 0
+                                   : fits  ? retry_at(limit, &s, cost) - now_us
+                                           : WEIR_NEVER;
     ret_decision->delay_us = 0;
     if (allowed && take) {
         s.current += cost;

@@ -1,8 +1,8 @@
 /* token_bucket.c - token-bucket and leaky-bucket, as one exact step.
  *
  * A limit of `count` per `period` with a `burst` is a bucket of `burst` tokens that gains one every
- * interval T = period/count. Instead of a level and the time of its last refill, the state is one number:
- * the time at which the bucket will be full again, TAT. The level at any time is then
+ * interval T = period/count. Instead of a level and the time of its last refill, the state is one
+ * number: the time at which the bucket will be full again, TAT. The level at any time is then
  *
  *     tokens(now) = burst - max(0, TAT - now) / T
  *
@@ -14,14 +14,15 @@
  * denominator of T in lowest terms. Nothing is rounded, nothing drifts; only the answers are, and
  * those upwards: retry_after and reset_after to the next microsecond, remaining downwards.
  *
- * leaky-bucket is the same state and the same admission, read as a queue: a request that is admitted
- * leaves when those before it have left, at max(TAT, now), and `delay` is how long that is from now.
+ * leaky-bucket is the same state and the same admission, read as a queue: a request that is
+ * admitted leaves when those before it have left, at max(TAT, now), and `delay` is how long that is
+ * from now.
  *
- * Source: the generic cell rate algorithm in its virtual-scheduling form (ITU-T I.371, ATM Forum Traffic
- * Management 4.0), with T rational, its tolerance being (burst - 1)*T.
+ * Source: the generic cell rate algorithm in its virtual-scheduling form (ITU-T I.371, ATM Forum
+ * Traffic Management 4.0), with T rational, its tolerance being (burst - 1)*T.
  *
- * Invariant: after an admission at `now`, TAT - now <= burst*T. A fraction that is not below the denominator
- * was written by a limit that has since changed; it counts as one whole microsecond. */
+ * Invariant: after an admission at `now`, TAT - now <= burst*T. A fraction that is not below the
+ * denominator was written by a limit that has since changed; it counts as one whole microsecond. */
 
 #include "algo/rate.h"
 
@@ -109,7 +110,7 @@ struct weir_step weir_bucket_refund(const struct weir_limit *limit, struct weir_
     /* More than burst is more than any debt, and keeps the product within its range. */
     uint64_t bounded = cost < limit->ceiling ? cost : limit->ceiling;
     struct weir_span back = weir_rate_times(rate, bounded);
-    debt = weir_span_exceeds(debt, back) ? weir_span_sub(rate, debt, back)
-                                         : (struct weir_span){0, 0};
+    debt =
+        weir_span_exceeds(debt, back) ? weir_span_sub(rate, debt, back) : (struct weir_span){0, 0};
     return (struct weir_step){state_of(debt, now_us), true};
 }

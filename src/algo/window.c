@@ -1,6 +1,7 @@
 /* window.c - fixed-window and calendar-window: a count, and the time at which it is forgotten.
  *
- * State: until_us is the end of the window, payload how much of it is taken. A count of zero is no window at all.
+ * State: until_us is the end of the window, payload how much of it is taken. A count of zero is no
+ * window at all.
  *
  * fixed-window opens its window at the key's first admitted request, for one period, and nothing
  * extends it: the end is written once, and every later admission only raises the count. (A counter
@@ -11,8 +12,9 @@
  *
  * Either lets up to 2*count through in a short stretch around the edge between two windows.
  *
- * Invariant: until_us <= now + span, except within the slack of algo.h; payload <= count. A window that
- * a limit since changed had opened keeps its end, unless that is further than the new limit could set. */
+ * Invariant: until_us <= now + span, except within the slack of algo.h; payload <= count. A window
+ * that a limit since changed had opened keeps its end, unless that is further than the new limit
+ * could set. */
 
 #include "algo/algo.h"
 #include "algo/zone.h"
@@ -53,7 +55,8 @@ static bool within_slack(const struct weir_limit *limit, int64_t end_us, int64_t
     return start_us - now_us <= limit->slack_us;
 }
 
-/* The window that `state` is in at `now`, by the clock rule of algo.h; taken 0 where there is none. */
+/* The window that `state` is in at `now`, by the clock rule of algo.h; taken 0 where there is
+ * none. */
 static struct window window_at(const struct weir_limit *limit, struct weir_state state,
                                int64_t now_us)
 {
@@ -64,7 +67,8 @@ static struct window window_at(const struct weir_limit *limit, struct weir_state
     if (window.taken > limit->ceiling) {
         window.taken = limit->ceiling;
     }
-    /* A fixed window that ends within a period of now needs no further look, and that is nearly all. */
+    /* A fixed window that ends within a period of now needs no further look, and that is nearly
+     * all. */
     if (limit->algorithm == WEIR_FIXED_WINDOW && state.until_us - now_us <= limit->period_us) {
         return window;
     }

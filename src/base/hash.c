@@ -2,7 +2,8 @@
  *
  * The salt goes first, as a word of the message: that leaves the words of the key and the last,
  * short word, which carries the length, as the paper has them. So this is SipHash-1-3 of
- * (salt as 8 little-endian bytes) + bytes, and the tests hold it to the reference vectors in that form. */
+ * (salt as 8 little-endian bytes) + bytes, and the tests hold it to the reference vectors in that
+ * form. */
 
 #include "base/hash.h"
 

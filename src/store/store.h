@@ -1,7 +1,8 @@
 /* store.h - key -> state, in one atomic step: the only door to state.
  *
  * A store answers questions; it knows nothing of rules, doors or the clock. memory.c and shm.c
- * open one and the same table (table.c) over different memory; sliding-log lives beside it (log.h). */
+ * open one and the same table (table.c) over different memory; sliding-log lives beside it
+ * (log.h). */
 
 #ifndef WEIR_STORE_STORE_H
 #define WEIR_STORE_STORE_H
@@ -32,8 +33,8 @@ struct weir_store_ops {
     enum weir_status (*supports)(const struct weir_store *store, const struct weir_limit *limit);
     enum weir_status (*decide)(struct weir_store *store, const struct weir_ask *ask,
                                struct weir_decision *ret_decision);
-    /* Decides `count` requests one after another, each by itself, all at `now_us`; stops at the first
-     * error, having decided *ret_done. */
+    /* Decides `count` requests one after another, each by itself, all at `now_us`; stops at the
+     * first error, having decided *ret_done. */
     enum weir_status (*batch)(struct weir_store *store, const struct weir_request *requests,
                               size_t count, int64_t now_us, struct weir_decision *ret_decisions,
                               size_t *ret_done);
@@ -45,7 +46,8 @@ struct weir_store {
     const struct weir_store_ops *ops;
 };
 
-/* Opens what the URL says; the query is already split off and read. memory.c, shm.c. `size` 0: not given. */
+/* Opens what the URL says; the query is already split off and read. memory.c, shm.c. `size` 0: not
+ * given. */
 struct weir_store_options {
     const struct weir_allocator *allocator; /* NULL: the system's pages and malloc */
     struct weir_bytes path;                 /* shm */
