@@ -19,7 +19,7 @@
  *   named ret_, only when that is WEIR_OK. Pointers and slices passed in are borrowed for the call;
  *   nothing keeps them, nothing frees them. Keys are bytes: any byte, NUL included.
  *   Handles may be used from any number of threads at once; only closing or freeing one needs the
- *   others to have finished. No function takes a lock that another thread could hold for long, logs,
+ *   others to have finished. No function takes a lock another thread could hold for long, logs,
  *   touches a signal, or keeps a global. No check allocates.
  *   Passing NULL where a comment does not allow it is a programming error and asserts.
  *
@@ -297,7 +297,7 @@ enum weir_source {
 /* What came of a request. */
 struct weir_decision {
     bool allowed;
-    bool blocked;            /* denied because of the limit's `block`, which is running */
+    bool blocked;            /* the limit's `block` is running: since this denial, or an earlier one */
     enum weir_source source; /* which store answered */
     uint64_t limit;          /* the most the limit holds: burst for the buckets, else count */
     uint64_t remaining;      /* how many further requests of cost 1 would be admitted right now */
