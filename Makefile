@@ -1,0 +1,74 @@
+# The front door. Meson does the work, in build/; this says what can be asked for, and sees to it that what it takes
+# is there (tools/setup, packages.txt). MESON_FLAGS go to Meson: make MESON_FLAGS=-Dwerror=true.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+MESON_FLAGS ?=
+FUZZ_SECONDS ?= 60
+export FUZZ_SECONDS
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: build run test lint bench fuzz asan tsan coverage aarch64 install clean help
+
+# The targets, from the comments beside them.
+help:
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+# Configures build/ where it isn't, or where flags are given, and brings it up to date.
+define meson_build
+	@if [ ! -f build/build.ninja ]; then meson setup build $(MESON_FLAGS) >build-setup.log 2>&1 \
+		|| { cat build-setup.log; rm -f build-setup.log; exit 1; }; rm -f build-setup.log; \
+	elif [ -n "$(MESON_FLAGS)" ]; then meson configure build $(MESON_FLAGS); fi
+	@ninja -C build --quiet
+endef
+
+build: ## the library and the program build/weir
+	@tools/setup build
+	$(meson_build)
+
+run: build ## the demonstration: what the algorithms do with a burst
+	@build/weir demo
+
+test: ## every test; ends in "N passed, N failed"
+	@tools/setup build test
+	$(meson_build)
+	@rm -f build/meson-logs/testlog*
+	@meson test -C build --no-rebuild --print-errorlogs; tools/count-tests build
+
+lint: ## layout, static analysis, layers, symbols, lengths
+	@tools/setup build test lint
+	$(meson_build)
+	@tools/lint
+
+bench: ## the measurements of docs/benchmarks.md
+	@tools/setup build
+	@bench/run
+
+fuzz: ## every fuzzer for FUZZ_SECONDS (60)
+	@tools/setup build test ci
+	@tools/fuzz
+
+asan: ## the tests under the address and undefined-behaviour sanitizers
+	@tools/setup build test
+	@tools/suite gcc-asan
+
+tsan: ## the tests under the thread sanitizer
+	@tools/setup build test
+	@tools/suite gcc-tsan
+
+coverage: ## which lines and branches the tests reach
+	@tools/setup build test ci
+	@tools/coverage
+
+aarch64: ## the tests, compiled for 64-bit ARM, under qemu
+	@tools/setup build test ci
+	@tools/suite aarch64
+
+install: build ## into DESTDIR, PREFIX (/usr/local)
+	@if [ "$$(meson introspect build --buildoptions | tr '{' '\n' | sed -n 's/.*"name": "prefix", "value": "\([^"]*\)".*/\1/p')" != "$(PREFIX)" ]; then \
+		meson configure build -Dprefix="$(PREFIX)" && ninja -C build --quiet; fi
+	@DESTDIR="$(DESTDIR)" meson install -C build --no-rebuild
+
+clean: ## removes build/
+	@rm -rf build
