@@ -297,7 +297,7 @@ enum weir_source {
 /* What came of a request. */
 struct weir_decision {
     bool allowed;
-    bool blocked;            /* the limit's `block` is running: since this denial, or an earlier one */
+    bool blocked; /* the limit's `block` is running: since this denial, or an earlier one */
     enum weir_source source; /* which store answered */
     uint64_t limit;          /* the most the limit holds: burst for the buckets, else count */
     uint64_t remaining;      /* how many further requests of cost 1 would be admitted right now */

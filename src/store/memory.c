@@ -1,0 +1,104 @@
+/* memory.c - the table in this process's own memory, with the log arena beside it.
+ *
+ * Without an allocator the table is mapped, so that what is not used yet takes no memory, and in huge
+ * pages where the system gives them: a random slot of a large table then costs one miss, not two.
+ * After fork() a child has a copy of its own; processes that are to share a table open an shm file. */
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "store/table_store.h"
+
+#include <assert.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* The whole mapping that holds `bytes` at a huge page's boundary. */
+static size_t mapped_bytes(size_t bytes)
+{
+    return bytes >= HUGE_PAGE ? ((bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1)) : bytes;
+}
+
+static void unmap_table(struct weir_table_store *store)
+{
+    const size_t bytes = mapped_bytes(store->table.header->bytes);
+    (void)munmap(store->table.header, bytes);
+}
+
+static void release_table(struct weir_table_store *store)
+{
+    weir_release(store->allocator, store->table.header, store->table.header->bytes);
+}
+
+/* Zeroed memory from the system, aligned to a huge page where it is that large; NULL if there is none. */
+static void *map_table(size_t bytes)
+{
+    const size_t wanted = mapped_bytes(bytes);
+    const size_t slack = wanted >= HUGE_PAGE ? HUGE_PAGE : 0;
+    char *start = mmap(NULL, wanted + slack, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) {
+        return NULL;
+    }
+    if (slack == 0) {
+        return start;
+    }
+    const size_t before = (HUGE_PAGE - (uintptr_t)start % HUGE_PAGE) % HUGE_PAGE;
+    if (before > 0) {
+        (void)munmap(start, before);
+    }
+    if (slack > before) {
+        (void)munmap(start + before + wanted, slack - before);
+    }
+    /* A kernel without huge pages says no, and small ones serve. */
+    (void)madvise(start + before, wanted, MADV_HUGEPAGE);
+    return start + before;
+}
+
+static enum weir_status make_table(struct weir_table_store *self, bool from_allocator,
+                                   uint64_t slots)
+{
+    struct timespec now;
+    const uint64_t bytes = weir_table_bytes(slots);
+    void *memory = from_allocator ? weir_alloc(self->allocator, bytes, WEIR_TABLE_SET_BYTES)
+                                  : map_table(bytes);
+    if (memory == NULL) {
+        return WEIR_ERR_NO_MEMORY;
+    }
+    self->table.header = memory;
+    self->table.header->bytes = bytes;
+    self->release_memory = from_allocator ? release_table : unmap_table;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    enum weir_status status =
+        weir_table_format(memory, slots, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    if (status == WEIR_OK) {
+        weir_table_init(&self->table, memory);
+    }
+    return status;
+}
+
+enum weir_status weir_memory_open(const struct weir_store_options *options,
+                                  struct weir_store **ret_store, struct weir_error *ret_error)
+{
+    assert(options->size >= WEIR_TABLE_SIZE_MIN && options->size <= WEIR_TABLE_SIZE_MAX);
+    struct weir_table_store *self = weir_table_store_new(options->allocator, WEIR_SOURCE_MEMORY);
+    if (self == NULL) {
+        weir_error_set(ret_error, 0, 0, "out of memory");
+        return WEIR_ERR_NO_MEMORY;
+    }
+    enum weir_status status =
+        make_table(self, options->allocator != NULL, weir_table_slots(options->size));
+    if (status == WEIR_OK) {
+        status = weir_logs_open(options->log_size, options->allocator, &self->logs);
+    }
+    if (status != WEIR_OK) {
+        weir_error_set(ret_error, 0, 0, "a table of %llu bytes and logs of %llu: %s",
+                       (unsigned long long)options->size, (unsigned long long)options->log_size,
+                       weir_strerror(status));
+        weir_table_store_free(self);
+        return status;
+    }
+    *ret_store = &self->store;
+    return WEIR_OK;
+}

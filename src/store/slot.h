@@ -1,0 +1,157 @@
+/* slot.h - one key's place in the table, and the protocol by which it gets one. Read this whole.
+ *
+ * A slot is 16 bytes, changed only by swapping all of them at once:
+ *
+ *     low   63..18  tag: 46 bits of the key's hash, never 0
+ *           17..16  kind: 0 empty, 1 pending, 2 fine, 3 coarse (together with the tag: 48 bits)
+ *           15..0   payload, bits 15..0
+ *     high  fine:   63..16 until_us modulo 2^48       15..0 payload, bits 31..16
+ *           coarse: 63..26 until_us / 2^10 mod 2^38   25..0 payload, bits 41..16
+ *           pending: a number that no other pending slot ever had (with the 16 bits of low)
+ *
+ * A key may live in any slot of its set, and each key has its own order of looking at them. The
+ * state of a key is changed by swapping its slot; that needs no more thought than any compare-and-swap.
+ * What needs thought is that a key must never live in two slots, or it would have two budgets. Two
+ * threads that meet a new key at once may pick different slots for it. So a key gets its slot in two steps:
+ *
+ *   claim    swap the slot that matters least for a pending one with the key's tag. Pending slots
+ *            hold no state; to everybody but an inserter of the same key they are as good as empty.
+ *   settle   read all other slots of the set. If the key lives in one: withdraw. If it is pending in
+ *            others: empty those. Then swap the pending slot for the live state.
+ *
+ * Why that is right. Suppose slots p and x were both settled for one key, neither emptied in between.
+ * Whoever settled p had seen it pending before reading x, and whoever settled x had seen that pending
+ * before reading p. All these are sequentially consistent, so one of the two readings came after both slots
+ * were pending. The one who read then saw the other slot pending, and emptied it before settling its own,
+ * so the other's swap, which expects that very pending value, failed; or saw it live, and withdrew. The
+ * number in a pending slot is what makes "that very value" mean something.
+ *
+ * A pending slot may be settled by anybody who wants its key, not only by who claimed it: nobody waits for
+ * a thread that was put aside, and a process that is killed leaves nothing that needs mending.
+ *
+ * test/model/slot_model.cpp compiles this file as C++ and runs it through relacy, which tries the
+ * interleavings; its twin with the second reading left out is refuted there. */
+
+#ifndef WEIR_STORE_SLOT_H
+#define WEIR_STORE_SLOT_H
+
+#ifndef WEIR_MODEL
+#include "base/pair.h"
+
+#include <stddef.h>
+#define W_SLOT struct weir_pair
+#define W_LOAD(slot) weir_pair_load(slot)
+#define W_LOW(slot) weir_pair_low(slot)
+#define W_SWAP(slot, expected, desired) weir_pair_swap((slot), (expected), (desired))
+#define WEIR_SET_SLOTS 8
+#define WEIR_LINE_SLOTS 4
+#endif
+
+enum weir_kind {
+    WEIR_KIND_EMPTY = 0,
+    WEIR_KIND_PENDING = 1,
+    WEIR_KIND_FINE = 2,
+    WEIR_KIND_COARSE = 3
+};
+
+#define WEIR_TAG_SHIFT 18
+#define WEIR_KIND_SHIFT 16
+#define WEIR_KIND_MASK (UINT64_C(3) << WEIR_KIND_SHIFT)
+#define WEIR_TAG_MASK (~((UINT64_C(1) << WEIR_TAG_SHIFT) - 1))
+
+static inline unsigned weir_slot_kind(struct weir_pair value)
+{
+    return (unsigned)((value.low & WEIR_KIND_MASK) >> WEIR_KIND_SHIFT);
+}
+
+static inline bool weir_slot_live(struct weir_pair value)
+{
+    return weir_slot_kind(value) >= WEIR_KIND_FINE;
+}
+
+/* `tag` is in place: shifted, its low 18 bits 0, and not 0 as a whole. So no empty slot matches. */
+static inline bool weir_slot_matches(uint64_t low, uint64_t tag)
+{
+    return ((low ^ tag) & WEIR_TAG_MASK) == 0;
+}
+
+/* The i-th slot that the key of `tag` looks at: the line it calls home, from a place of its own, then the other. */
+static inline unsigned weir_slot_order(uint64_t tag, unsigned i)
+{
+    unsigned own = (unsigned)(tag >> WEIR_TAG_SHIFT);
+    unsigned line =
+        (i / WEIR_LINE_SLOTS + own / WEIR_LINE_SLOTS) % (WEIR_SET_SLOTS / WEIR_LINE_SLOTS);
+    return line * WEIR_LINE_SLOTS + (i + own) % WEIR_LINE_SLOTS;
+}
+
+/* Where the key of `tag` lives in `set`: its slot, and what that held; WEIR_SET_SLOTS where nowhere. A
+ * key that is moved by others meanwhile may be missed, as if looked for between its two places. */
+static inline unsigned weir_slot_find(const W_SLOT *set, uint64_t tag, struct weir_pair *ret_value)
+{
+    for (unsigned i = 0; i < WEIR_SET_SLOTS; i++) {
+        unsigned at = weir_slot_order(tag, i);
+        /* The low half may be stale, or of another moment than the rest: it only says where to look. */
+        if (!weir_slot_matches(W_LOW(&set[at]), tag)) {
+            continue;
+        }
+        struct weir_pair value = W_LOAD(&set[at]);
+        if (weir_slot_matches(value.low, tag) && weir_slot_live(value)) {
+            *ret_value = value;
+            return at;
+        }
+    }
+    return WEIR_SET_SLOTS;
+}
+
+/* What one reading of the whole set found of a key. */
+struct weir_sighting {
+    unsigned live;          /* the slot where it lives, or WEIR_SET_SLOTS */
+    unsigned pending;       /* the first slot where it is pending, or WEIR_SET_SLOTS */
+    struct weir_pair value; /* what the pending slot held */
+};
+
+static inline struct weir_sighting weir_slot_sight(const W_SLOT *set, uint64_t tag)
+{
+    struct weir_sighting seen = {WEIR_SET_SLOTS, WEIR_SET_SLOTS, {0, 0}};
+    for (unsigned i = 0; i < WEIR_SET_SLOTS; i++) {
+        unsigned at = weir_slot_order(tag, i);
+        struct weir_pair value = W_LOAD(&set[at]);
+        if (!weir_slot_matches(value.low, tag)) {
+            continue;
+        }
+        if (weir_slot_live(value)) {
+            seen.live = at;
+        } else if (seen.pending == WEIR_SET_SLOTS) {
+            seen.pending = at;
+            seen.value = value;
+        }
+    }
+    return seen;
+}
+
+/* Settles the slot `mine`, which was seen to hold `pending`, to `desired`; false where the key has to
+ * be looked for again. */
+static inline bool weir_slot_settle(W_SLOT *set, uint64_t tag, unsigned mine,
+                                    struct weir_pair pending, struct weir_pair desired)
+{
+    const struct weir_pair empty = {0, 0};
+#ifndef WEIR_MODEL_BROKEN
+    for (unsigned i = 0; i < WEIR_SET_SLOTS; i++) {
+        struct weir_pair value = W_LOAD(&set[i]);
+        if (i == mine || !weir_slot_matches(value.low, tag)) {
+            continue;
+        }
+        if (weir_slot_live(value)) {
+            /* Losing this swap is fine: then somebody else has emptied or taken the slot. */
+            (void)W_SWAP(&set[mine], pending, empty);
+            return false;
+        }
+        if (!W_SWAP(&set[i], value, empty)) {
+            return false;
+        }
+    }
+#endif
+    return W_SWAP(&set[mine], pending, desired);
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* table.h - the table of keys: fixed memory, no locks. table.c has the prose. */
+
+#ifndef WEIR_STORE_TABLE_H
+#define WEIR_STORE_TABLE_H
+
+#include "base/checked.h"
+#include "store/slot.h"
+#include "store/store.h"
+#include "store/table_format.h"
+
+/* A table over memory that somebody else holds (memory.c, shm.c). Read-only once made. */
+struct weir_table {
+    struct weir_table_header *header;
+    struct weir_pair *slots; /* aligned to a set */
+    uint64_t sets;
+    struct weir_secret secret; /* a copy: the header's may be in another process's reach */
+};
+
+/* Where a key may live. */
+struct weir_place {
+    struct weir_pair *set;
+    uint64_t tag;
+};
+
+/* The bytes of a table of at most `size` bytes and one header, and the slots in it. */
+uint64_t weir_table_slots(uint64_t size);
+uint64_t weir_table_bytes(uint64_t slots);
+
+/* Writes the header of a new table into zeroed memory. WEIR_ERR_SYSTEM where the system has no random
+ * bytes for the secret. */
+enum weir_status weir_table_format(struct weir_table_header *header, uint64_t slots,
+                                   int64_t created_us);
+
+/* The checksum that a header should carry. */
+uint64_t weir_table_checksum(const struct weir_table_header *header);
+
+/* The table at `memory`, whose header is known to be good. */
+void weir_table_init(struct weir_table *table, void *memory);
+
+static inline struct weir_place weir_table_place(const struct weir_table *table, uint64_t hash)
+{
+    uint64_t set = (uint64_t)(((weir_u128)hash * table->sets) >> 64);
+    uint64_t tag = hash << WEIR_TAG_SHIFT;
+    return (struct weir_place){
+        .set = &table->slots[set * WEIR_SET_SLOTS],
+        .tag = tag != 0 ? tag : UINT64_C(1) << WEIR_TAG_SHIFT,
+    };
+}
+
+/* Fetches the line where the key most likely lives. */
+static inline void weir_place_prefetch(const struct weir_place *place)
+{
+    __builtin_prefetch(&place->set[weir_slot_order(place->tag, 0)], 1, 3);
+}
+
+/* Checks or peeks (cost 1 or more), refunds, forgets a key's own state; blocks are apart. Lock-free,
+ * from any thread or process. */
+void weir_table_check(const struct weir_table *table, struct weir_place place,
+                      const struct weir_limit *limit, uint64_t cost, int64_t now_us, bool take,
+                      struct weir_decision *ret_decision);
+void weir_table_refund(struct weir_place place, const struct weir_limit *limit, uint64_t cost,
+                       int64_t now_us);
+void weir_table_forget(struct weir_place place);
+
+/* The block of a key: when it ends, at or before `now` if none runs. With `repair`, a block that a
+ * clock set back has left in the future is written back clamped. */
+int64_t weir_table_blocked_until(struct weir_place place, const struct weir_limit *limit,
+                                 int64_t now_us, bool repair);
+/* Starts the block if none runs, and says when the one that runs ends. */
+int64_t weir_table_block(const struct weir_table *table, struct weir_place place,
+                         const struct weir_limit *limit, int64_t now_us);
+/* The place of a key's block: another tag in the same set, so that no other line of memory is touched. */
+struct weir_place weir_place_of_block(struct weir_place place);
+
+void weir_table_stats(const struct weir_table *table, int64_t now_us, struct weir_stats *stats);
+
+#endif
