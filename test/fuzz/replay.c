@@ -1,5 +1,5 @@
-/* replay.c - runs files through a fuzzer's entry point without libFuzzer, so that every input that once
- * mattered is tried again by `make test`, on any compiler.
+/* replay.c - runs files through a fuzzer's entry point without libFuzzer, so that every input that
+ * once mattered is tried again by `make test`, on any compiler.
  *
  * Arguments: folders and files. Exits 1 where there was nothing to try, or a file can't be read. */
 
@@ -35,7 +35,8 @@ static bool try_file(const char *path)
     return whole;
 }
 
-/* Tries every file of a folder, in any order, adding to `count`; false at the first that can't be read. */
+/* Tries every file of a folder, in any order, adding to `count`; false at the first that can't be
+ * read. */
 static bool try_folder(DIR *folder, const char *path, size_t *count)
 {
     for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {

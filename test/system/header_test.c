@@ -1,5 +1,5 @@
-/* header_test.c - a program that has nothing but the public header: it must compile without a warning as C99
- * and, through header_test.cpp, as C++17, and do the same in both. */
+/* header_test.c - a program that has nothing but the public header: it must compile without a
+ * warning as C99 and, through header_test.cpp, as C++17, and do the same in both. */
 
 #include "weir/weir.h"
 
