@@ -9,6 +9,9 @@
 
 #include "weir/weir.h"
 
+/* No clock is further from UTC than this, in seconds; a file that says otherwise is refused. */
+#define WEIR_ZONE_OFFSET_MAX 93600
+
 /* offsets[i] seconds east of UTC hold from starts[i] (seconds since 1970) until starts[i + 1], the
  * last for ever. starts[0] is INT64_MIN. count is 1 or more; ascending. */
 struct weir_zone {
