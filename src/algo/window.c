@@ -46,12 +46,11 @@ static bool within_slack(const struct weir_limit *limit, int64_t end_us, int64_t
     if (limit->algorithm == WEIR_FIXED_WINDOW) {
         return end_us - limit->period_us - now_us <= limit->slack_us;
     }
+    /* The window at the end of time ends after it. */
+    const int64_t last_us = end_us - 1 < WEIR_TIME_MAX ? end_us - 1 : WEIR_TIME_MAX;
     int64_t start_us;
     int64_t same_end_us;
-    if (end_us > WEIR_TIME_MAX) {
-        return false;
-    }
-    weir_zone_window(limit->zone, limit->calendar, end_us - 1, &start_us, &same_end_us);
+    weir_zone_window(limit->zone, limit->calendar, last_us, &start_us, &same_end_us);
     return start_us - now_us <= limit->slack_us;
 }
 
