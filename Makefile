@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 MESON_FLAGS ?=
 FUZZ_SECONDS ?= 60
-export FUZZ_SECONDS
+export FUZZ_SECONDS MESON_FLAGS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
@@ -15,30 +15,26 @@ export FUZZ_SECONDS
 help:
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-# Configures build/ where it isn't, or where flags are given, and brings it up to date.
-define meson_build
-	@if [ ! -f build/build.ninja ]; then meson setup build $(MESON_FLAGS) >build-setup.log 2>&1 \
-		|| { cat build-setup.log; rm -f build-setup.log; exit 1; }; rm -f build-setup.log; \
-	elif [ -n "$(MESON_FLAGS)" ]; then meson configure build $(MESON_FLAGS); fi
-	@ninja -C build --quiet
-endef
-
 build: ## the library and the program build/weir
 	@tools/setup build
-	$(meson_build)
+	@[ -f build/build.ninja ] || tools/configure tests=false
+	@[ -z "$(MESON_FLAGS)" ] || tools/configure
+	@ninja -C build --quiet
 
 run: build ## the demonstration: what the algorithms do with a burst
 	@build/weir demo
 
 test: ## every test; ends in "N passed, N failed"
 	@tools/setup build test
-	$(meson_build)
+	@tools/configure tests=true
+	@ninja -C build --quiet
 	@rm -f build/meson-logs/testlog*
 	@meson test -C build --no-rebuild --print-errorlogs; tools/count-tests build
 
 lint: ## layout, static analysis, layers, symbols, lengths
 	@tools/setup build test lint
-	$(meson_build)
+	@tools/configure tests=true
+	@ninja -C build --quiet
 	@tools/lint
 
 bench: ## the measurements of docs/benchmarks.md
@@ -66,8 +62,8 @@ aarch64: ## the tests, compiled for 64-bit ARM, under qemu
 	@tools/suite aarch64
 
 install: build ## into DESTDIR, PREFIX (/usr/local)
-	@if [ "$$(meson introspect build --buildoptions | tr '{' '\n' | sed -n 's/.*"name": "prefix", "value": "\([^"]*\)".*/\1/p')" != "$(PREFIX)" ]; then \
-		meson configure build -Dprefix="$(PREFIX)" && ninja -C build --quiet; fi
+	@tools/configure prefix="$(PREFIX)"
+	@ninja -C build --quiet
 	@DESTDIR="$(DESTDIR)" meson install -C build --no-rebuild
 
 clean: ## removes build/
