@@ -11,26 +11,28 @@
  *
  * and then becomes an entry of its own, or part of the newest if that has the same stamp.
  *
- * When would a denied cost fit? Once L + c - count units have left the window, and units leave in order
- * of their stamps. Let S be the units of the whole list, E of them expired: L = S - E. Counted from
- * the front of the whole list, the unit that has to leave is number E + (L + c - count) = S + c - count.
- * So E need not be known to find it, and neither need it be known how many units a limit that was made
- * smaller no longer holds: of L > count units only the newest `count` still count, the L - count before
- * them are skipped, count + c - count = c of the rest have to leave, and the number is the same.
+ * When would a denied cost fit? Once L + c - count units have left the window, and units leave in
+ * order of their stamps. Let S be the units of the whole list, E of them expired: L = S - E.
+ * Counted from the front of the whole list, the unit that has to leave is number E + (L + c -
+ * count) = S + c - count. So E need not be known to find it, and neither need it be known how many
+ * units a limit that was made smaller no longer holds: of L > count units only the newest `count`
+ * still count, the L - count before them are skipped, count + c - count = c of the rest have to
+ * leave, and the number is the same.
  *
- * Clocks (algo.h): the newest stamp is the state's own time. A now behind it by up to slack_us counts
- * as that time, and what is admitted gets that stamp; durations are still counted from now. A now
- * further behind means that the clock was set back: every stamp later than now becomes now, which no
- * admission at now could exceed, and that repair is written also by a check that is denied.
+ * Clocks (algo.h): the newest stamp is the state's own time. A now behind it by up to slack_us
+ * counts as that time, and what is admitted gets that stamp; durations are still counted from now.
+ * A now further behind means that the clock was set back: every stamp later than now becomes now,
+ * which no admission at now could exceed, and that repair is written also by a check that is
+ * denied.
  *
- * What a change writes is the list as it was decided on: the expired entries are gone, and so is what
- * a smaller limit does not hold. A denied check and a peek leave even those alone, so that the
+ * What a change writes is the list as it was decided on: the expired entries are gone, and so is
+ * what a smaller limit does not hold. A denied check and a peek leave even those alone, so that the
  * answers to come never depend on who asked in between.
  *
  * Source: the definition; there is nothing to estimate.
  *
- * Invariants, after every change: the units are at most `count`; the stamps are within one period up
- * to the newest. */
+ * Invariants, after every change: the units are at most `count`; the stamps are within one period
+ * up to the newest. */
 
 #include "algo/sliding_log.h"
 

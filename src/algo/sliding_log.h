@@ -10,7 +10,7 @@
 
 #include "algo/algo.h"
 
-/* `units` admitted at `stamp_us`. A list of them is in order of time; no two have the same stamp. */
+/* `units` admitted at `stamp_us`. A list of them is in order of time, each stamp once. */
 struct weir_log_entry {
     int64_t stamp_us;
     uint64_t units; /* 1 or more */
@@ -46,13 +46,13 @@ struct weir_log_change {
     uint64_t add;  /* append so many units, stamped at_us */
 };
 
-/* Starts a scan for a request of `cost`; 0: only for what is in the window, see weir_log_refund_change.
- * True where it has to see entries. */
+/* Starts a scan for a request of `cost`; 0: only for what is in the window, for a refund. True
+ * where it has to see entries. */
 bool weir_log_scan_start(struct weir_log_scan *scan, const struct weir_limit *limit,
                          struct weir_log_extent extent, int64_t now_us, uint64_t cost);
 
-/* Shows it the next entry, from the oldest on. False where it has seen enough: at the latest with the
- * last one. Without a cost in the way that is the first entry that is still in the window. */
+/* Shows it the next entry, from the oldest on. False where it has seen enough: at the latest with
+ * the last one; if the cost fits, with the first that is still in the window. */
 bool weir_log_scan_entry(struct weir_log_scan *scan, struct weir_log_entry entry);
 
 /* Whether the scan's cost is admitted. */
@@ -62,7 +62,8 @@ bool weir_log_admits(const struct weir_log_scan *scan);
 struct weir_log_change weir_log_check_change(const struct weir_log_scan *scan);
 struct weir_log_change weir_log_refund_change(const struct weir_log_scan *scan, uint64_t cost);
 
-/* Fills in the decision, `source` and `blocked` excepted. `took`: the cost was admitted and taken. */
+/* Fills in the decision, `source` and `blocked` excepted. `took`: the cost was admitted and
+ * taken. */
 void weir_log_decide(const struct weir_log_scan *scan, bool took,
                      struct weir_decision *ret_decision);
 

@@ -5,7 +5,7 @@
  * the algorithm, and does to the list what that says.
  *
  * Memory: one block, asked for at open. From its start: struct weir_logs with the stripes, then for
- * each stripe its index and its chunks. A stripe has 1 MiB or more (about eleven of the largest
+ * each stripe its index and its chunks. A stripe has about 1 MiB or more (eleven of the largest
  * logs, so that a few that meet in one stripe do not push each other out while others stand empty),
  * and there are 64 at the most; an arena below 2 MiB is one stripe. From WEIR_LOGS_ROOMY on a
  * stripe holds at least one log of WEIR_LOG_COUNT_MAX stamps, so that some other log can always be
@@ -49,7 +49,7 @@ _Static_assert(WEIR_LOGS_MAX / WEIR_LOG_CHUNK_SIZE / STRIPES_MAX <= UINT32_MAX,
 static uint32_t count_stripes(uint64_t bytes)
 {
     uint32_t stripes = 1;
-    while (stripes < STRIPES_MAX && bytes / (stripes * 2) >= STRIPE_SIZE_GOOD) {
+    while (stripes < STRIPES_MAX && bytes / stripes / 2 >= STRIPE_SIZE_GOOD) {
         stripes *= 2;
     }
     return stripes;

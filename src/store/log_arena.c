@@ -46,7 +46,7 @@ void weir_log_stripe_init(struct weir_log_stripe *stripe, void *memory, uint64_t
         buckets *= 2;
     }
     const uint64_t index_size = buckets * sizeof(uint32_t);
-    assert(size > index_size + 4 * WEIR_LOG_CHUNK_SIZE);
+    assert(size > index_size + UINT64_C(4) * WEIR_LOG_CHUNK_SIZE);
     places = (size - index_size) / WEIR_LOG_CHUNK_SIZE;
     assert(places <= UINT32_MAX);
     stripe->buckets = memory;
