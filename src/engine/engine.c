@@ -1,10 +1,12 @@
-/* engine.c - the whole way of a request, in one file: look at what was asked, ask the store, answer.
+/* engine.c - the whole way of a request, in one file: look at what was asked, ask the store,
+ * answer.
  *
  * One request is one question to the store. Requests that must pass together are asked in an order
  * that disturbs least: first all are only looked at, and if any would be denied, the deniers are
  * asked for real (a denial may start a block) and nobody else is touched. Only when all look well
- * are they taken, one by one; where another thread came between and one is denied after all, those already
- * taken are given back. In no order of events is anything admitted that the limits do not allow. */
+ * are they taken, one by one; where another thread came between and one is denied after all, those
+ * already taken are given back. In no order of events is anything admitted that the limits do not
+ * allow. */
 
 #include "engine/engine.h"
 
@@ -14,13 +16,16 @@
 #include <assert.h>
 #include <string.h>
 
-static enum weir_status admissible(const struct weir *weir, const struct weir_limit *limit,
-                                   struct weir_bytes key)
+static inline enum weir_status admissible(const struct weir *weir, const struct weir_limit *limit,
+                                          struct weir_bytes key)
 {
-    if (key.len > WEIR_KEY_MAX) {
+    if (__builtin_expect(key.len > WEIR_KEY_MAX, 0)) {
         return WEIR_ERR_KEY_LENGTH;
     }
-    return weir->store->ops->supports(weir->store, limit);
+    if (__builtin_expect((weir->store->algorithms >> limit->algorithm & 1) == 0, 0)) {
+        return WEIR_ERR_UNSUPPORTED;
+    }
+    return WEIR_OK;
 }
 
 static inline enum weir_status ask_store(struct weir *weir, struct weir_ask *ask, int64_t now_us,
@@ -50,9 +55,18 @@ enum weir_status weir_check(struct weir *weir, const struct weir_limit *limit,
                             struct weir_bytes key, uint64_t cost, int64_t now_us,
                             struct weir_decision *ret_decision)
 {
-    assert(ret_decision != NULL);
-    struct weir_ask ask = question(WEIR_VERB_CHECK, limit, key, cost);
-    return ask_store(weir, &ask, now_us, ret_decision);
+    assert(weir != NULL && limit != NULL && ret_decision != NULL);
+    if (__builtin_expect(cost == 0, 0)) {
+        return weir_peek(weir, limit, key, cost, now_us, ret_decision);
+    }
+    enum weir_status status = admissible(weir, limit, key);
+    if (__builtin_expect(now_us < 0 || now_us > WEIR_TIME_MAX, 0) && status == WEIR_OK) {
+        status = weir_clock_resolve(now_us, &now_us);
+    }
+    if (__builtin_expect(status != WEIR_OK, 0)) {
+        return status;
+    }
+    return weir->store->ops->check(weir->store, limit, key, cost, now_us, ret_decision);
 }
 
 enum weir_status weir_peek(struct weir *weir, const struct weir_limit *limit, struct weir_bytes key,
@@ -172,8 +186,9 @@ static enum weir_status take_all(struct weir *weir, const struct weir_request *r
     return status;
 }
 
-/* Asks those for real that a look found denied, as a denial may start a block, and takes nothing: one
- * that is admitted after all, since something was given back meanwhile, is given back itself. */
+/* Asks those for real that a look found denied, as a denial may start a block, and takes nothing:
+ * one that is admitted after all, since something was given back meanwhile, is given back itself.
+ */
 static enum weir_status deny(struct weir *weir, const struct weir_request *requests, size_t count,
                              int64_t now_us, struct weir_decision *decisions)
 {

@@ -1,18 +1,21 @@
 /* memory.c - the table in this process's own memory, with the log arena beside it.
  *
- * Without an allocator the table is mapped, so that what is not used yet takes no memory, and in huge
- * pages where the system gives them: a random slot of a large table then costs one miss, not two.
- * After fork() a child has a copy of its own; processes that are to share a table open an shm file. */
+ * Without an allocator the table is mapped, so that what is not used yet takes no memory, and in
+ * huge pages where the system gives them: a random slot of a large table then costs one miss, not
+ * two. After fork() a child has a copy of its own; processes that are to share a table open an shm
+ * file. */
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "store/table_store.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
+#define SMALL_PAGE ((size_t)4 << 10)
 
 /* The whole mapping that holds `bytes` at a huge page's boundary. */
 static size_t mapped_bytes(size_t bytes)
@@ -31,18 +34,38 @@ static void release_table(struct weir_table_store *store)
     weir_release(store->allocator, store->table.header, store->table.header->bytes);
 }
 
-/* Zeroed memory from the system, aligned to a huge page where it is that large; NULL if there is none. */
+/* Touches every page by writing: memory that is first read is mapped to the page of zeros, and a
+ * huge one of those is broken into small pages at the first write. It also finds out now, not in
+ * the middle of a flood, that there is no memory. False where the kernel says so. */
+static bool populate(char *start, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+    if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0) {
+        return true;
+    }
+    if (errno != EINVAL) {
+        return false;
+    }
+#endif
+    for (size_t i = 0; i < bytes; i += SMALL_PAGE) {
+        *(volatile char *)(start + i) = 0;
+    }
+    return true;
+}
+
+/* Zeroed memory from the system, aligned to a huge page where it is that large; NULL if there is
+ * none. */
 static void *map_table(size_t bytes)
 {
     const size_t wanted = mapped_bytes(bytes);
     const size_t slack = wanted >= HUGE_PAGE ? HUGE_PAGE : 0;
-    char *start = mmap(NULL, wanted + slack, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *start =
+        mmap(NULL, wanted + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) {
         return NULL;
     }
     if (slack == 0) {
-        return start;
+        return start; /* smaller than a huge page: pages come as they are touched */
     }
     const size_t before = (HUGE_PAGE - (uintptr_t)start % HUGE_PAGE) % HUGE_PAGE;
     if (before > 0) {
@@ -53,6 +76,10 @@ static void *map_table(size_t bytes)
     }
     /* A kernel without huge pages says no, and small ones serve. */
     (void)madvise(start + before, wanted, MADV_HUGEPAGE);
+    if (!populate(start + before, wanted)) {
+        (void)munmap(start + before, wanted);
+        return NULL;
+    }
     return start + before;
 }
 
@@ -99,6 +126,7 @@ enum weir_status weir_memory_open(const struct weir_store_options *options,
         weir_table_store_free(self);
         return status;
     }
+    self->store.algorithms = WEIR_ALGORITHMS_ALL;
     *ret_store = &self->store;
     return WEIR_OK;
 }

@@ -9,25 +9,29 @@
  *           coarse: 63..26 until_us / 2^10 mod 2^38   25..0 payload, bits 41..16
  *           pending: a number that no other pending slot ever had (with the 16 bits of low)
  *
- * A key may live in any slot of its set, and each key has its own order of looking at them. The
- * state of a key is changed by swapping its slot; that needs no more thought than any compare-and-swap.
- * What needs thought is that a key must never live in two slots, or it would have two budgets. Two
- * threads that meet a new key at once may pick different slots for it. So a key gets its slot in two steps:
+ * A key may live in any slot of its set; it is looked for first in the line that it calls home. The
+ * state of a key is changed by swapping its slot; that needs no more thought than any
+ * compare-and-swap. What needs thought is that a key must never live in two slots, or it would have
+ * two budgets. Two threads that meet a new key at once may pick different slots for it. So a key
+ * gets its slot in two steps:
  *
  *   claim    swap the slot that matters least for a pending one with the key's tag. Pending slots
  *            hold no state; to everybody but an inserter of the same key they are as good as empty.
- *   settle   read all other slots of the set. If the key lives in one: withdraw. If it is pending in
+ *   settle   read all other slots of the set. If the key lives in one: withdraw. If it is pending
+ * in
  *            others: empty those. Then swap the pending slot for the live state.
  *
- * Why that is right. Suppose slots p and x were both settled for one key, neither emptied in between.
- * Whoever settled p had seen it pending before reading x, and whoever settled x had seen that pending
- * before reading p. All these are sequentially consistent, so one of the two readings came after both slots
- * were pending. The one who read then saw the other slot pending, and emptied it before settling its own,
- * so the other's swap, which expects that very pending value, failed; or saw it live, and withdrew. The
- * number in a pending slot is what makes "that very value" mean something.
+ * Why that is right. Suppose slots p and x were both settled for one key, neither emptied in
+ * between. Whoever settled p had seen it pending before reading x, and whoever settled x had seen
+ * that pending before reading p. All these are sequentially consistent, so one of the two readings
+ * came after both slots were pending. The one who read then saw the other slot pending, and emptied
+ * it before settling its own, so the other's swap, which expects that very pending value, failed;
+ * or saw it live, and withdrew. The number in a pending slot is what makes "that very value" mean
+ * something.
  *
- * A pending slot may be settled by anybody who wants its key, not only by who claimed it: nobody waits for
- * a thread that was put aside, and a process that is killed leaves nothing that needs mending.
+ * A pending slot may be settled by anybody who wants its key, not only by who claimed it: nobody
+ * waits for a thread that was put aside, and a process that is killed leaves nothing that needs
+ * mending.
  *
  * test/model/slot_model.cpp compiles this file as C++ and runs it through relacy, which tries the
  * interleavings; its twin with the second reading left out is refuted there. */
@@ -75,62 +79,57 @@ static inline bool weir_slot_matches(uint64_t low, uint64_t tag)
     return ((low ^ tag) & WEIR_TAG_MASK) == 0;
 }
 
-/* The i-th slot that the key of `tag` looks at: the line it calls home, from a place of its own, then the other. */
-static inline unsigned weir_slot_order(uint64_t tag, unsigned i)
+/* The same for a live slot only: both live kinds, and no other, have the upper bit of the kind. */
+static inline bool weir_slot_lives(uint64_t low, uint64_t tag)
 {
-    unsigned own = (unsigned)(tag >> WEIR_TAG_SHIFT);
-    unsigned line =
-        (i / WEIR_LINE_SLOTS + own / WEIR_LINE_SLOTS) % (WEIR_SET_SLOTS / WEIR_LINE_SLOTS);
-    return line * WEIR_LINE_SLOTS + (i + own) % WEIR_LINE_SLOTS;
+    const uint64_t bit = UINT64_C(2) << WEIR_KIND_SHIFT;
+    return (low ^ (tag | bit)) < bit;
 }
 
-/* Where the key of `tag` lives in `set`: its slot, and what that held; WEIR_SET_SLOTS where nowhere. A
- * key that is moved by others meanwhile may be missed, as if looked for between its two places. */
+/* The first slot of the line that the key of `tag` calls home: it is looked for, and put, there
+ * first. */
+static inline unsigned weir_slot_home(uint64_t tag)
+{
+    const unsigned lines = WEIR_SET_SLOTS / WEIR_LINE_SLOTS;
+    return (unsigned)(tag >> WEIR_TAG_SHIFT) % lines * WEIR_LINE_SLOTS;
+}
+
+/* Which slots of a line the key of `tag` seems to live in, as bits. All are compared and none is
+ * jumped over: where in its line a key lives can't be foretold, and a jump foretold wrongly costs
+ * more than the whole line. The low halves may be stale, or of another moment than the rest: they
+ * only say where to look. */
+static inline unsigned weir_line_match(const W_SLOT *line, uint64_t tag)
+{
+    const uint64_t bit = UINT64_C(2) << WEIR_KIND_SHIFT;
+    unsigned match = 0;
+#pragma GCC unroll 4
+    for (unsigned i = WEIR_LINE_SLOTS; i-- > 0;) {
+        match = match + match + ((W_LOW(&line[i]) ^ (tag | bit)) < bit ? 1U : 0U);
+    }
+    return match;
+}
+
+/* Where the key of `tag` lives in `set`: its slot, and what that held; WEIR_SET_SLOTS where
+ * nowhere. A key that is moved by others meanwhile may be missed, as if looked for between its two
+ * places. */
 static inline unsigned weir_slot_find(const W_SLOT *set, uint64_t tag, struct weir_pair *ret_value)
 {
-    for (unsigned i = 0; i < WEIR_SET_SLOTS; i++) {
-        unsigned at = weir_slot_order(tag, i);
-        /* The low half may be stale, or of another moment than the rest: it only says where to look. */
-        if (!weir_slot_matches(W_LOW(&set[at]), tag)) {
-            continue;
-        }
-        struct weir_pair value = W_LOAD(&set[at]);
-        if (weir_slot_matches(value.low, tag) && weir_slot_live(value)) {
-            *ret_value = value;
-            return at;
+    unsigned line = weir_slot_home(tag);
+    unsigned match = weir_line_match(&set[line], tag);
+    if (match == 0) {
+        line = (line + WEIR_LINE_SLOTS) % WEIR_SET_SLOTS;
+        match = weir_line_match(&set[line], tag);
+        if (match == 0) {
+            return WEIR_SET_SLOTS;
         }
     }
-    return WEIR_SET_SLOTS;
+    const unsigned at = line + (unsigned)__builtin_ctz(match);
+    *ret_value = W_LOAD(&set[at]);
+    return weir_slot_lives(ret_value->low, tag) ? at : WEIR_SET_SLOTS;
 }
 
-/* What one reading of the whole set found of a key. */
-struct weir_sighting {
-    unsigned live;          /* the slot where it lives, or WEIR_SET_SLOTS */
-    unsigned pending;       /* the first slot where it is pending, or WEIR_SET_SLOTS */
-    struct weir_pair value; /* what the pending slot held */
-};
-
-static inline struct weir_sighting weir_slot_sight(const W_SLOT *set, uint64_t tag)
-{
-    struct weir_sighting seen = {WEIR_SET_SLOTS, WEIR_SET_SLOTS, {0, 0}};
-    for (unsigned i = 0; i < WEIR_SET_SLOTS; i++) {
-        unsigned at = weir_slot_order(tag, i);
-        struct weir_pair value = W_LOAD(&set[at]);
-        if (!weir_slot_matches(value.low, tag)) {
-            continue;
-        }
-        if (weir_slot_live(value)) {
-            seen.live = at;
-        } else if (seen.pending == WEIR_SET_SLOTS) {
-            seen.pending = at;
-            seen.value = value;
-        }
-    }
-    return seen;
-}
-
-/* Settles the slot `mine`, which was seen to hold `pending`, to `desired`; false where the key has to
- * be looked for again. */
+/* Settles the slot `mine`, which was seen to hold `pending`, to `desired`; false where the key has
+ * to be looked for again. */
 static inline bool weir_slot_settle(W_SLOT *set, uint64_t tag, unsigned mine,
                                     struct weir_pair pending, struct weir_pair desired)
 {
@@ -152,6 +151,74 @@ static inline bool weir_slot_settle(W_SLOT *set, uint64_t tag, unsigned mine,
     }
 #endif
     return W_SWAP(&set[mine], pending, desired);
+}
+
+/* How an inserter picks a slot, and what it puts there meanwhile. */
+struct weir_claimer {
+    /* How soon a slot may go, below INT64_MAX: the one with the least goes first. */
+    int64_t (*rank)(struct weir_pair value, int64_t now_us);
+    int64_t now_us;
+    /* A pending slot for `tag` that no other ever was. */
+    struct weir_pair (*pending)(void *numbers, uint64_t tag);
+    void *numbers;
+};
+
+/* What one reading of the whole set came to, for a key that wants a slot in it. */
+struct weir_sighting {
+    bool live;    /* the key lives already */
+    bool pending; /* it is pending in slot `at`; otherwise `at` is the slot to claim */
+    unsigned at;
+    struct weir_pair value; /* what that slot held */
+};
+
+/* One reading serves for both, as a slot may only be claimed as what it was seen to be: if the key
+ * came to live in it after it was looked for, and had little to lose, its own inserter would throw
+ * it out. */
+static inline struct weir_sighting weir_slot_sight(const W_SLOT *set, uint64_t tag,
+                                                   const struct weir_claimer *claimer)
+{
+    struct weir_sighting seen = {false, false, 0, {0, 0}};
+    int64_t least = INT64_MAX;
+    for (unsigned i = 0; i < WEIR_SET_SLOTS; i++) {
+        unsigned at = (weir_slot_home(tag) + i) % WEIR_SET_SLOTS;
+        struct weir_pair value = W_LOAD(&set[at]);
+        const bool own = weir_slot_matches(value.low, tag);
+        if (own && weir_slot_live(value)) {
+            seen.live = true;
+            return seen;
+        }
+        int64_t rank = own ? INT64_MIN : claimer->rank(value, claimer->now_us);
+        if (!seen.pending && (own || rank < least)) {
+            seen.pending = own;
+            seen.at = at;
+            seen.value = value;
+            least = rank;
+        }
+    }
+    return seen;
+}
+
+/* Gives the key of `tag`, which was found nowhere, its first state; false where it has to be looked
+ * for again. `ret_replaced` is what the slot held that was claimed for it, empty where none was. */
+static inline bool weir_slot_insert(W_SLOT *set, uint64_t tag, struct weir_pair desired,
+                                    const struct weir_claimer *claimer,
+                                    struct weir_pair *ret_replaced)
+{
+    const struct weir_pair empty = {0, 0};
+    struct weir_sighting seen = weir_slot_sight(set, tag, claimer);
+    *ret_replaced = empty;
+    if (seen.live) {
+        return false;
+    }
+    if (!seen.pending) {
+        struct weir_pair pending = claimer->pending(claimer->numbers, tag);
+        if (!W_SWAP(&set[seen.at], seen.value, pending)) {
+            return false;
+        }
+        *ret_replaced = seen.value;
+        seen.value = pending;
+    }
+    return weir_slot_settle(set, tag, seen.at, seen.value, desired);
 }
 
 #endif

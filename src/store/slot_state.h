@@ -1,8 +1,9 @@
 /* slot_state.h - a key's state as the 80 bits of a slot, and back. The layout is drawn in slot.h.
  *
  * Times are kept modulo 2^48 us (8.9 years) and read relative to now: up to 2^46 us (2.2 years)
- * ahead of it, the rest behind. No state lies further ahead than two periods of a year. A key that nobody asked
- * about for 6.7 years would be read as ahead, and be clamped to its limit: at worst one span of denials. */
+ * ahead of it, the rest behind. No state lies further ahead than two periods of a year. A key that
+ * nobody asked about for 6.7 years would be read as ahead, and be clamped to its limit: at worst
+ * one span of denials. */
 
 #ifndef WEIR_STORE_SLOT_STATE_H
 #define WEIR_STORE_SLOT_STATE_H
@@ -33,10 +34,10 @@ static inline int64_t weir_time_near(uint64_t stored, int64_t now, unsigned bits
                                             : now + (int64_t)ahead - (int64_t)modulus;
 }
 
-/* When the key of a live slot is as if never used. */
-static inline int64_t weir_slot_until(struct weir_pair value, int64_t now_us)
+/* When the key of a live slot of `kind` is as if never used. */
+static inline int64_t weir_slot_until(struct weir_pair value, unsigned kind, int64_t now_us)
 {
-    if (weir_slot_kind(value) == WEIR_KIND_COARSE) {
+    if (kind == WEIR_KIND_COARSE) {
         return weir_time_near(value.high >> (16 + WEIR_COARSE_BITS), now_us >> WEIR_COARSE_BITS,
                               WEIR_TIME_BITS - WEIR_COARSE_BITS) *
                (1 << WEIR_COARSE_BITS);
@@ -44,17 +45,19 @@ static inline int64_t weir_slot_until(struct weir_pair value, int64_t now_us)
     return weir_time_near(value.high >> 16, now_us, WEIR_TIME_BITS);
 }
 
-static inline struct weir_state weir_slot_unpack(struct weir_pair value, int64_t now_us)
+static inline struct weir_state weir_slot_unpack(struct weir_pair value, unsigned kind,
+                                                 int64_t now_us)
 {
-    const bool coarse = weir_slot_kind(value) == WEIR_KIND_COARSE;
-    const uint64_t high_mask = coarse ? (UINT64_C(1) << (16 + WEIR_COARSE_BITS)) - 1 : 0xffff;
+    const uint64_t high_mask =
+        kind == WEIR_KIND_COARSE ? (UINT64_C(1) << (16 + WEIR_COARSE_BITS)) - 1 : 0xffff;
     return (struct weir_state){
-        .until_us = weir_slot_until(value, now_us),
+        .until_us = weir_slot_until(value, kind, now_us),
         .payload = (value.low & 0xffff) | (value.high & high_mask) << 16,
     };
 }
 
-/* A state of the past is stored as of now: it means the same, and will not come round again sooner. */
+/* A state of the past is stored as of now: it means the same, and will not come round again sooner.
+ */
 static inline struct weir_pair weir_slot_pack(uint64_t tag, enum weir_kind kind,
                                               struct weir_state state, int64_t now_us)
 {

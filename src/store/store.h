@@ -29,8 +29,11 @@ struct weir_store;
 
 /* What every store can do. All may be called from any number of threads at once, except close. */
 struct weir_store_ops {
-    /* Whether this store can hold `limit`: WEIR_OK or WEIR_ERR_UNSUPPORTED. */
-    enum weir_status (*supports)(const struct weir_store *store, const struct weir_limit *limit);
+    /* decide() for the commonest verb, with everything in registers: a check of a cost of 1 or
+     * more. */
+    enum weir_status (*check)(struct weir_store *store, const struct weir_limit *limit,
+                              struct weir_bytes key, uint64_t cost, int64_t now_us,
+                              struct weir_decision *ret_decision);
     enum weir_status (*decide)(struct weir_store *store, const struct weir_ask *ask,
                                struct weir_decision *ret_decision);
     /* Decides `count` requests one after another, each by itself, all at `now_us`; stops at the
@@ -44,7 +47,11 @@ struct weir_store_ops {
 
 struct weir_store {
     const struct weir_store_ops *ops;
+    uint32_t algorithms; /* bit a is set if it can hold algorithm a */
 };
+
+#define WEIR_ALGORITHMS_ALL ((UINT32_C(2) << WEIR_SLIDING_LOG) - 1)
+#define WEIR_ALGORITHMS_FLAT (WEIR_ALGORITHMS_ALL & ~(UINT32_C(1) << WEIR_SLIDING_LOG))
 
 /* Opens what the URL says; the query is already split off and read. memory.c, shm.c. `size` 0: not
  * given. */

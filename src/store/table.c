@@ -1,17 +1,17 @@
 /* table.c - keys in sets of eight slots, decided by one swap.
  *
  * Read slot.h first. A key's hash names its set (two neighbouring cache lines) and its tag. A check
- * finds the slot, lets the algorithm step on what it holds, and swaps in the next state; if the slot
- * changed meanwhile, it starts again. Whoever makes another start again has itself been decided, so
- * the table as a whole always moves, and nothing is ever held: a thread or process that stops for
- * good, at any instruction, leaves whole slots behind.
+ * finds the slot, lets the algorithm step on what it holds, and swaps in the next state; if the
+ * slot changed meanwhile, it starts again. Whoever makes another start again has itself been
+ * decided, so the table as a whole always moves, and nothing is ever held: a thread or process that
+ * stops for good, at any instruction, leaves whole slots behind.
  *
  * A denied request and a peek read one cache line and write nothing.
  *
- * The memory is fixed. A key that finds its set full takes the slot that matters least: an empty one,
- * else the one whose key is soonest as if never used. If that time is past, nothing is lost. If
- * it is not, that key's debt is forgiven, and counted in evicted_live; a flood of new keys replaces
- * itself, as each has used little, and leaves those alone who have used much. */
+ * The memory is fixed. A key that finds its set full takes the slot that matters least: an empty
+ * one, else the one whose key is soonest as if never used. If that time is past, nothing is lost.
+ * If it is not, that key's debt is forgiven, and counted in evicted_live; a flood of new keys
+ * replaces itself, as each has used little, and leaves those alone who have used much. */
 
 #include "store/table.h"
 
@@ -70,27 +70,28 @@ void weir_table_init(struct weir_table *table, void *memory)
     table->secret = table->header->secret;
 }
 
-/* The counters of this thread, more or less: stacks lie far apart, so threads seldom share a line. */
-static struct weir_table_stripe *stripe_of_thread(const struct weir_table *table)
+/* The counters of this thread, more or less: stacks lie far apart, so threads seldom share a line.
+ */
+static struct weir_table_stripe *stripe_of_thread(struct weir_table_header *header)
 {
     const char here = 0;
     uint64_t address = (uint64_t)(uintptr_t)&here >> 16;
     address *= UINT64_C(0x9e3779b97f4a7c15);
-    return &table->header->stripes[address >> 61];
+    return &header->stripes[address >> 61];
 }
 
 _Static_assert(WEIR_TABLE_STRIPES == 8, "stripe_of_thread takes three bits");
 
-/* A pending slot for `tag` that no other ever was: the number is the stripe's next, and the stripe's
- * index. Relaxed is enough: addition is atomic, and the number means nothing by itself. */
-static struct weir_pair pending_for(const struct weir_table *table,
-                                    struct weir_table_stripe *stripe, uint64_t tag)
+/* A pending slot for `tag` that no other ever was: the number is the stripe's next, and the
+ * stripe's index. Relaxed is enough: addition is atomic, and the number means nothing by itself. */
+static struct weir_pair pending_for(void *numbers, uint64_t tag)
 {
-    uint64_t claim = __atomic_fetch_add(&stripe->claims, 1, __ATOMIC_RELAXED);
-    uint64_t index = (uint64_t)(stripe - table->header->stripes);
+    struct weir_table_header *header = numbers;
+    struct weir_table_stripe *stripe = stripe_of_thread(header);
     return (struct weir_pair){
-        .low = tag | (uint64_t)WEIR_KIND_PENDING << WEIR_KIND_SHIFT | index,
-        .high = claim,
+        .low = tag | (uint64_t)WEIR_KIND_PENDING << WEIR_KIND_SHIFT |
+               (uint64_t)(stripe - header->stripes),
+        .high = __atomic_fetch_add(&stripe->claims, 1, __ATOMIC_RELAXED),
     };
 }
 
@@ -104,81 +105,47 @@ static int64_t slot_rank(struct weir_pair value, int64_t now_us)
     case WEIR_KIND_PENDING:
         return now_us;
     default:
-        return weir_slot_until(value, now_us);
+        return weir_slot_until(value, weir_slot_kind(value), now_us);
     }
-}
-
-static unsigned slot_to_take(const struct weir_place *place, int64_t now_us,
-                             struct weir_pair *ret_value)
-{
-    unsigned taken = 0;
-    int64_t least = INT64_MAX;
-    for (unsigned i = 0; i < WEIR_SET_SLOTS && least != INT64_MIN; i++) {
-        unsigned at = weir_slot_order(place->tag, i);
-        struct weir_pair value = W_LOAD(&place->set[at]);
-        int64_t rank = slot_rank(value, now_us);
-        if (rank < least) {
-            least = rank;
-            taken = at;
-            *ret_value = value;
-        }
-    }
-    return taken;
 }
 
 /* Relaxed: the counters are read for stats only. */
 static void count_eviction(struct weir_table_stripe *stripe, struct weir_pair old, int64_t now_us)
 {
-    if (!weir_slot_live(old)) {
-        return;
-    }
-    uint64_t *counter =
-        weir_slot_until(old, now_us) <= now_us ? &stripe->evicted_idle : &stripe->evicted_live;
+    uint64_t *counter = weir_slot_until(old, weir_slot_kind(old), now_us) <= now_us
+                            ? &stripe->evicted_idle
+                            : &stripe->evicted_live;
     (void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* Gives a key that lives nowhere its first state: claim, then settle (slot.h). False where it has to be
- * looked for again. */
-static bool insert(const struct weir_table *table, struct weir_place place,
-                   struct weir_pair desired, int64_t now_us)
+bool weir_table_insert(const struct weir_table *table, struct weir_place place,
+                       struct weir_pair desired, int64_t now_us)
 {
-    struct weir_sighting seen = weir_slot_sight(place.set, place.tag);
-    if (seen.live != WEIR_SET_SLOTS) {
-        return false;
+    const struct weir_claimer claimer = {slot_rank, now_us, pending_for, table->header};
+    struct weir_pair replaced;
+    const bool inserted = weir_slot_insert(place.set, place.tag, desired, &claimer, &replaced);
+    if (weir_slot_live(replaced)) {
+        count_eviction(stripe_of_thread(table->header), replaced, now_us);
     }
-    if (seen.pending != WEIR_SET_SLOTS) {
-        return weir_slot_settle(place.set, place.tag, seen.pending, seen.value, desired);
-    }
-    struct weir_pair old = {0, 0};
-    unsigned at = slot_to_take(&place, now_us, &old);
-    struct weir_table_stripe *stripe = stripe_of_thread(table);
-    struct weir_pair pending = pending_for(table, stripe, place.tag);
-    if (!W_SWAP(&place.set[at], old, pending)) {
-        return false;
-    }
-    count_eviction(stripe, old, now_us);
-    return weir_slot_settle(place.set, place.tag, at, pending, desired);
+    return inserted;
 }
 
 void weir_table_check(const struct weir_table *table, struct weir_place place,
-                      const struct weir_limit *limit, uint64_t cost, int64_t now_us, bool take,
-                      struct weir_decision *ret_decision)
+                      const struct weir_ask *ask, struct weir_decision *ret_decision)
 {
+    const struct weir_limit *limit = ask->limit;
+    const enum weir_kind kind = weir_state_kind(limit);
+    const int64_t now_us = ask->now_us;
     for (;;) {
         struct weir_pair value;
         struct weir_state state = {0, 0};
         unsigned at = weir_slot_find(place.set, place.tag, &value);
         if (at != WEIR_SET_SLOTS) {
-            state = weir_slot_unpack(value, now_us);
+            state = weir_slot_unpack(value, kind, now_us);
         }
-        struct weir_step step = weir_algo_step(limit, state, now_us, cost, take, ret_decision);
-        if (!step.write) {
-            return;
-        }
-        struct weir_pair desired =
-            weir_slot_pack(place.tag, weir_state_kind(limit), step.next, now_us);
-        if (at != WEIR_SET_SLOTS ? W_SWAP(&place.set[at], value, desired)
-                                 : insert(table, place, desired, now_us)) {
+        struct weir_step step = weir_algo_step(limit, state, now_us, ask->cost,
+                                               ask->verb == WEIR_VERB_CHECK, ret_decision);
+        if (!step.write || weir_table_put(table, place, at, value, step.next, kind, now_us)) {
             return;
         }
     }
@@ -193,8 +160,8 @@ void weir_table_refund(struct weir_place place, const struct weir_limit *limit, 
         if (at == WEIR_SET_SLOTS) {
             return;
         }
-        struct weir_step step =
-            weir_algo_refund(limit, weir_slot_unpack(value, now_us), now_us, cost);
+        struct weir_step step = weir_algo_refund(
+            limit, weir_slot_unpack(value, weir_state_kind(limit), now_us), now_us, cost);
         if (!step.write ||
             W_SWAP(&place.set[at], value,
                    weir_slot_pack(place.tag, weir_state_kind(limit), step.next, now_us))) {
@@ -231,7 +198,8 @@ int64_t weir_table_blocked_until(struct weir_place place, const struct weir_limi
         if (at == WEIR_SET_SLOTS) {
             return now_us;
         }
-        struct weir_step step = weir_block_step(limit, weir_slot_unpack(value, now_us), now_us);
+        struct weir_step step =
+            weir_block_step(limit, weir_slot_unpack(value, WEIR_KIND_FINE, now_us), now_us);
         if (!step.write || !repair ||
             W_SWAP(&place.set[at], value,
                    weir_slot_pack(place.tag, WEIR_KIND_FINE, step.next, now_us))) {
@@ -249,12 +217,13 @@ int64_t weir_table_block(const struct weir_table *table, struct weir_place place
         struct weir_pair value;
         unsigned at = weir_slot_find(place.set, place.tag, &value);
         if (at == WEIR_SET_SLOTS) {
-            if (insert(table, place, desired, now_us)) {
+            if (weir_table_insert(table, place, desired, now_us)) {
                 return block.until_us;
             }
             continue;
         }
-        struct weir_step step = weir_block_step(limit, weir_slot_unpack(value, now_us), now_us);
+        struct weir_step step =
+            weir_block_step(limit, weir_slot_unpack(value, WEIR_KIND_FINE, now_us), now_us);
         if (step.next.until_us > now_us && !step.write) {
             return step.next.until_us;
         }
@@ -272,7 +241,7 @@ void weir_table_stats(const struct weir_table *table, int64_t now_us, struct wei
         struct weir_pair value = W_LOAD(&table->slots[i]);
         if (weir_slot_live(value)) {
             stats->used++;
-            stats->live += weir_slot_until(value, now_us) > now_us ? 1 : 0;
+            stats->live += weir_slot_until(value, weir_slot_kind(value), now_us) > now_us ? 1 : 0;
         }
     }
     for (unsigned i = 0; i < WEIR_TABLE_STRIPES; i++) {

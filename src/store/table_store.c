@@ -1,12 +1,14 @@
-/* table_store.c - how a question is put to a table: the key's own state, its block, and where it lives.
+/* table_store.c - how a question is put to a table: the key's own state, its block, and where it
+ * lives.
  *
  * The order matters in one place. A block is looked at first; then the key's own state decides, and
  * a denial starts the block. Two threads may so find a key not blocked, be denied by its state, and
- * both start the block: one of them makes it, the other finds it running, which is as if it came second. */
+ * both start the block: one of them makes it, the other finds it running, which is as if it came
+ * second. */
 
 #include "store/table_store.h"
 
-#include "algo/algo.h"
+#include "algo/token_bucket.h"
 #include "base/alloc.h"
 
 #include <assert.h>
@@ -28,8 +30,7 @@ static enum weir_status own_decide(struct weir_table_store *self, struct weir_pl
     if (ask->limit->algorithm == WEIR_SLIDING_LOG) {
         return weir_logs_decide(self->logs, hash, ask, ret_decision);
     }
-    weir_table_check(&self->table, place, ask->limit, ask->cost, ask->now_us,
-                     ask->verb == WEIR_VERB_CHECK, ret_decision);
+    weir_table_check(&self->table, place, ask, ret_decision);
     return WEIR_OK;
 }
 
@@ -104,20 +105,13 @@ static enum weir_status reset(struct weir_table_store *self, struct weir_place p
     return WEIR_OK;
 }
 
-static enum weir_status table_supports(const struct weir_store *store,
-                                       const struct weir_limit *limit)
-{
-    const struct weir_table_store *self = (const struct weir_table_store *)(const void *)store;
-    return limit->algorithm == WEIR_SLIDING_LOG && self->logs == NULL ? WEIR_ERR_UNSUPPORTED
-                                                                      : WEIR_OK;
-}
-
 static enum weir_status table_decide(struct weir_store *store, const struct weir_ask *ask,
                                      struct weir_decision *ret_decision)
 {
     struct weir_table_store *self = table_store_of(store);
     const uint64_t hash = weir_hash(&self->table.secret, ask->limit->salt, ask->key);
     const struct weir_place place = weir_table_place(&self->table, hash);
+    weir_place_prefetch(&place);
     switch (ask->verb) {
     case WEIR_VERB_CHECK:
     case WEIR_VERB_PEEK:
@@ -129,6 +123,64 @@ static enum weir_status table_decide(struct weir_store *store, const struct weir
     }
     assert(!"no such verb");
     return WEIR_ERR_ARGUMENT;
+}
+
+/* A bucket without a block, of a key that is there: one look, one step, one swap, and no loop, so
+ * that everything stays in registers. False where that did not do. */
+static inline __attribute__((always_inline)) bool bucket_check(const struct weir_table_store *self,
+                                                               struct weir_place place,
+                                                               const struct weir_limit *limit,
+                                                               uint64_t cost, int64_t now_us,
+                                                               struct weir_decision *ret_decision)
+{
+    struct weir_pair value;
+    const unsigned at = weir_slot_find(place.set, place.tag, &value);
+    if (__builtin_expect(at == WEIR_SET_SLOTS, 0)) {
+        return false;
+    }
+    const struct weir_state state = weir_slot_unpack(value, WEIR_KIND_FINE, now_us);
+    const struct weir_bucket_turn turn = weir_bucket_turn(limit, state, now_us, cost);
+    const struct weir_step step = weir_bucket_next(&turn, now_us, true);
+    if (__builtin_expect(step.write, 1) &&
+        !W_SWAP(&place.set[at], value,
+                weir_slot_pack(place.tag, WEIR_KIND_FINE, step.next, now_us))) {
+        return false;
+    }
+    weir_bucket_answer(limit, &turn, true, ret_decision);
+    ret_decision->source = self->source;
+    ret_decision->blocked = false;
+    return true;
+}
+
+static inline bool is_plain_bucket(const struct weir_limit *limit)
+{
+    return limit->algorithm <= WEIR_LEAKY_BUCKET && limit->block_us == 0;
+}
+
+/* What was not decided in one go, from the start: a key that is new, a swap that was lost, another
+ * algorithm. */
+static __attribute__((noinline)) enum weir_status table_check_slowly(
+    struct weir_store *store, const struct weir_limit *limit, struct weir_bytes key, uint64_t cost,
+    int64_t now_us, struct weir_decision *ret_decision)
+{
+    const struct weir_ask ask = {limit, key, cost, now_us, WEIR_VERB_CHECK};
+    return table_decide(store, &ask, ret_decision);
+}
+
+static enum weir_status table_check(struct weir_store *store, const struct weir_limit *limit,
+                                    struct weir_bytes key, uint64_t cost, int64_t now_us,
+                                    struct weir_decision *ret_decision)
+{
+    struct weir_table_store *self = table_store_of(store);
+    if (__builtin_expect(is_plain_bucket(limit), 1)) {
+        const uint64_t hash = weir_hash(&self->table.secret, limit->salt, key);
+        const struct weir_place place = weir_table_place(&self->table, hash);
+        weir_place_prefetch(&place);
+        if (__builtin_expect(bucket_check(self, place, limit, cost, now_us, ret_decision), 1)) {
+            return WEIR_OK;
+        }
+    }
+    return table_check_slowly(store, limit, key, cost, now_us, ret_decision);
 }
 
 /* Hashes a whole chunk and asks for its memory before the first of it is decided. */
@@ -149,6 +201,11 @@ static enum weir_status table_batch(struct weir_store *store, const struct weir_
         }
         for (size_t i = 0; i < chunk; i++) {
             const struct weir_request *request = &requests[from + i];
+            struct weir_decision *decision = &ret_decisions[from + i];
+            if (request->cost > 0 && is_plain_bucket(request->limit) &&
+                bucket_check(self, places[i], request->limit, request->cost, now_us, decision)) {
+                continue;
+            }
             const struct weir_ask ask = {
                 .limit = request->limit,
                 .key = request->key,
@@ -156,8 +213,7 @@ static enum weir_status table_batch(struct weir_store *store, const struct weir_
                 .now_us = now_us,
                 .verb = request->cost > 0 ? WEIR_VERB_CHECK : WEIR_VERB_PEEK,
             };
-            enum weir_status status =
-                ask_at(self, places[i], hashes[i], &ask, &ret_decisions[from + i]);
+            enum weir_status status = ask_at(self, places[i], hashes[i], &ask, decision);
             if (status != WEIR_OK) {
                 *ret_done = from + i;
                 return status;
@@ -183,7 +239,7 @@ static void table_close(struct weir_store *store)
 }
 
 static const struct weir_store_ops table_ops = {
-    .supports = table_supports,
+    .check = table_check,
     .decide = table_decide,
     .batch = table_batch,
     .stats = table_stats,
@@ -199,6 +255,7 @@ struct weir_table_store *weir_table_store_new(const struct weir_allocator *alloc
         return NULL;
     }
     self->store.ops = &table_ops;
+    self->store.algorithms = WEIR_ALGORITHMS_FLAT;
     self->source = source;
     self->own_allocator = *from;
     self->allocator = &self->own_allocator;

@@ -1,4 +1,5 @@
-/* table_store.h - a table, and for memory: a log arena, as a store. memory.c and shm.c bring the memory. */
+/* table_store.h - a table, and for memory: a log arena, as a store. memory.c and shm.c bring the
+ * memory. */
 
 #ifndef WEIR_STORE_TABLE_STORE_H
 #define WEIR_STORE_TABLE_STORE_H
