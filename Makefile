@@ -38,7 +38,7 @@ lint: ## layout, static analysis, layers, symbols, lengths
 	@tools/lint
 
 bench: ## the measurements of docs/benchmarks.md
-	@tools/setup build
+	@tools/setup build bench
 	@bench/run
 
 fuzz: ## every fuzzer for FUZZ_SECONDS (60)
