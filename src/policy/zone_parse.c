@@ -163,6 +163,10 @@ static const char *check_block(const struct block *block)
     if (block->leap_count != 0) {
         return "it counts leap seconds, which weir's time does not: use the zone without right/";
     }
+    const char *why = check_types(block);
+    if (why != NULL) {
+        return why;
+    }
     for (size_t i = 0; i < block->time_count; i++) {
         if (i > 0 && load_time(block, i) <= load_time(block, i - 1)) {
             return "its transitions are out of order";
@@ -171,8 +175,7 @@ static const char *check_block(const struct block *block)
             return "a transition is to a type that it lacks";
         }
     }
-    const char *why = check_types(block);
-    return why != NULL ? why : check_indicators(block);
+    return check_indicators(block);
 }
 
 /* The rule between the newlines; `*ret_given` is false where there is none. */
@@ -226,7 +229,7 @@ static void put_rule(struct builder *builder, const struct weir_zone_rule *rule,
         put(builder, last, rule->standard_s);
         return;
     }
-    for (int64_t year = WEIR_ZONE_YEAR_FIRST - 2; year <= WEIR_ZONE_YEAR_LAST; year++) {
+    for (int64_t year = WEIR_ZONE_YEAR_FIRST - 2; year <= WEIR_ZONE_YEAR_LAST + 1; year++) {
         const int64_t start = weir_zone_date_second(&rule->summer_start, year, rule->standard_s);
         const int64_t end = weir_zone_date_second(&rule->summer_end, year, rule->summer_s);
         const int64_t summer = start > last ? start : last;
@@ -253,7 +256,7 @@ static size_t capacity_of(const struct block *block, const struct weir_zone_rule
         }
     }
     if (rule != NULL && rule->has_summer) {
-        capacity += 2 * (WEIR_ZONE_YEAR_LAST - WEIR_ZONE_YEAR_FIRST + 3);
+        capacity += 2 * (WEIR_ZONE_YEAR_LAST - WEIR_ZONE_YEAR_FIRST + 4);
     }
     return capacity;
 }
