@@ -20,8 +20,8 @@ struct weir_step weir_algo_step(const struct weir_limit *limit, struct weir_stat
     case WEIR_SLIDING_LOG:
         break;
     }
-    assert(!"sliding-log has no step on a weir_state");
-    return (struct weir_step){state, false};
+    assert(false && "sliding-log has no step on a weir_state");
+    return (struct weir_step){.next = state};
 }
 
 struct weir_step weir_algo_refund(const struct weir_limit *limit, struct weir_state state,
@@ -39,6 +39,6 @@ struct weir_step weir_algo_refund(const struct weir_limit *limit, struct weir_st
     case WEIR_SLIDING_LOG:
         break;
     }
-    assert(!"sliding-log has no refund on a weir_state");
-    return (struct weir_step){state, false};
+    assert(false && "sliding-log has no refund on a weir_state");
+    return (struct weir_step){.next = state};
 }

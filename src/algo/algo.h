@@ -64,6 +64,8 @@ struct weir_limit {
 struct weir_step {
     struct weir_state next; /* what to write, where `write` says so */
     bool write;
+    bool clamped; /* next has been brought within the clock rule: to be written by whoever may write
+                   */
 };
 
 /* Decides a request of `cost` (1 or more) on `state` at `now_us`. With `take` it is a check,

@@ -18,9 +18,9 @@ struct weir_step weir_block_step(const struct weir_limit *limit, struct weir_sta
     int64_t slack_us =
         limit->block_us < WEIR_CLOCK_SLACK_US ? limit->block_us : WEIR_CLOCK_SLACK_US;
     if (block.until_us - now_us > limit->block_us + slack_us) {
-        return (struct weir_step){{now_us + limit->block_us, 1}, true};
+        return (struct weir_step){.next = {now_us + limit->block_us, 1}, .write = true};
     }
-    return (struct weir_step){block, false};
+    return (struct weir_step){.next = block};
 }
 
 void weir_block_decide(int64_t until_us, int64_t now_us, struct weir_decision *decision)

@@ -1,6 +1,7 @@
 /* civil.h - dates of the Gregorian calendar as days since 1970-01-01, which is day 0.
  *
- * Right for the years 1 to 9999, far more than a time in weir can reach. No leap seconds: a day has 86400. */
+ * Right for the years 1 to 9999, far more than a time in weir can reach. No leap seconds: a day has
+ * 86400. */
 
 #ifndef WEIR_ALGO_CIVIL_H
 #define WEIR_ALGO_CIVIL_H

@@ -128,6 +128,11 @@ struct weir_log_change weir_log_check_change(const struct weir_log_scan *scan)
         change.add = scan->cost;
         return change;
     }
+    return weir_log_mend_change(scan);
+}
+
+struct weir_log_change weir_log_mend_change(const struct weir_log_scan *scan)
+{
     if (scan->clamped && scan->cost <= scan->limit->ceiling) {
         return settle(scan);
     }

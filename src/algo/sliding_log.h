@@ -58,8 +58,10 @@ bool weir_log_scan_entry(struct weir_log_scan *scan, struct weir_log_entry entry
 /* Whether the scan's cost is admitted. */
 bool weir_log_admits(const struct weir_log_scan *scan);
 
-/* What a check changes, and what giving back `cost` changes. A peek changes nothing. */
+/* What a check changes, what a check does that a block denies (only what the clock rule clamps),
+ * and what giving back `cost` changes. A peek changes nothing. */
 struct weir_log_change weir_log_check_change(const struct weir_log_scan *scan);
+struct weir_log_change weir_log_mend_change(const struct weir_log_scan *scan);
 struct weir_log_change weir_log_refund_change(const struct weir_log_scan *scan, uint64_t cost);
 
 /* Fills in the decision, `source` and `blocked` excepted. `took`: the cost was admitted and

@@ -191,6 +191,7 @@ struct weir_step weir_sliding_step(const struct weir_limit *limit, struct weir_s
     return (struct weir_step){
         .next = state_of(limit, &s),
         .write = take && (allowed || (s.clamped && fits)),
+        .clamped = s.clamped && fits,
     };
 }
 
@@ -200,10 +201,10 @@ struct weir_step weir_sliding_refund(const struct weir_limit *limit, struct weir
 {
     struct sliding s = sliding_at(limit, state, now_us);
     if (cost == 0 || (s.previous == 0 && s.current == 0)) {
-        return (struct weir_step){state, false};
+        return (struct weir_step){.next = state};
     }
     uint64_t from_current = at_most(cost, s.current);
     s.current -= from_current;
     s.previous -= at_most(cost - from_current, s.previous);
-    return (struct weir_step){state_of(limit, &s), true};
+    return (struct weir_step){.next = state_of(limit, &s), .write = true};
 }

@@ -98,8 +98,9 @@ static inline __attribute__((always_inline)) struct weir_step weir_bucket_next(
     const struct weir_bucket_turn *turn, int64_t now_us, bool take)
 {
     return (struct weir_step){
-        .next = weir_bucket_state(turn->allowed ? turn->after : turn->before, now_us),
+        .next = weir_bucket_state(turn->allowed && take ? turn->after : turn->before, now_us),
         .write = take && (turn->allowed || (turn->clamped && turn->fits)),
+        .clamped = turn->clamped && turn->fits,
     };
 }
 

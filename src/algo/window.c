@@ -101,6 +101,7 @@ struct weir_step weir_window_step(const struct weir_limit *limit, struct weir_st
     return (struct weir_step){
         .next = {window.end_us, window.taken},
         .write = take && (allowed || (window.clamped && fits)),
+        .clamped = window.clamped && fits,
     };
 }
 
@@ -109,10 +110,10 @@ struct weir_step weir_window_refund(const struct weir_limit *limit, struct weir_
 {
     struct window window = window_at(limit, state, now_us);
     if (window.taken == 0 || cost == 0) {
-        return (struct weir_step){state, false};
+        return (struct weir_step){.next = state};
     }
     if (cost >= window.taken) {
-        return (struct weir_step){{0, 0}, true};
+        return (struct weir_step){.next = {0, 0}, .write = true};
     }
-    return (struct weir_step){{window.end_us, window.taken - cost}, true};
+    return (struct weir_step){.next = {window.end_us, window.taken - cost}, .write = true};
 }

@@ -1,10 +1,10 @@
 /* zone.c - see zone.h.
  *
- * A zone cuts time into segments of one offset each. Minutes and hours are found within the segment of
- * now. Dates are found by one question, first_instant(date): when does the local calendar first show
- * `date` or a later one? It never decreases with the date, so the dates cut time into windows without
- * gap or overlap, whatever the clocks do: where they are set back across midnight the date that has
- * begun goes on, and a date that is skipped has an empty window that holds no instant. */
+ * A zone cuts time into segments of one offset each. Minutes and hours are found within the segment
+ * of now. Dates are found by one question, first_instant(date): when does the local calendar first
+ * show `date` or a later one? It never decreases with the date, so the dates cut time into windows
+ * without gap or overlap, whatever the clocks do: where they are set back across midnight the date
+ * that has begun goes on, and a date that is skipped has an empty window that holds no instant. */
 
 #include "algo/zone.h"
 

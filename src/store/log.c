@@ -219,6 +219,20 @@ static void peek(const struct place *place, const struct weir_ask *ask, uint64_t
     weir_log_decide(&scan, false, ret_decision);
 }
 
+static void mend(struct place *place, const struct weir_ask *ask,
+                 struct weir_decision *ret_decision)
+{
+    struct weir_log_scan scan;
+    look(place, ask, ask->cost, &scan);
+    const struct weir_log_change change = weir_log_mend_change(&scan);
+    if (change.write) {
+        enum weir_status status = apply(place, ask, &change);
+        assert(status == WEIR_OK && "nothing is added");
+        (void)status;
+    }
+    weir_log_decide(&scan, false, ret_decision);
+}
+
 static void refund(struct place *place, const struct weir_ask *ask,
                    struct weir_decision *ret_decision)
 {
@@ -239,6 +253,9 @@ static enum weir_status decide(struct place *place, const struct weir_ask *ask,
     switch (ask->verb) {
     case WEIR_VERB_CHECK:
         return check(place, ask, ret_decision);
+    case WEIR_VERB_MEND:
+        mend(place, ask, ret_decision);
+        return WEIR_OK;
     case WEIR_VERB_PEEK:
         peek(place, ask, ask->cost, ret_decision);
         return WEIR_OK;

@@ -4,14 +4,14 @@
  * times in it are counted from 1970, so it means the same after every process, or the machine, has
  * been started again.
  *
- * A new file gets its name only when it is complete: it is made without one, or under a passing one,
- * written, and linked to its path, which fails if another process was quicker; then that one's file
- * is opened. So no process ever sees half a header. A file that is there is read, never mended: one
- * that is not exactly as it should be is refused and left untouched.
+ * A new file gets its name only when it is complete: it is made without one, or under a passing
+ * one, written, and linked to its path, which fails if another process was quicker; then that one's
+ * file is opened. So no process ever sees half a header. A file that is there is read, never
+ * mended: one that is not exactly as it should be is refused and left untouched.
  *
- * The file's blocks are reserved when it is made, as a full disk would otherwise kill (SIGBUS) whoever
- * first touched a page. A file that somebody truncates while it is mapped does that too: nothing can be
- * done about it here, so its mode is 0600 unless asked otherwise. */
+ * The file's blocks are reserved when it is made, as a full disk would otherwise kill (SIGBUS)
+ * whoever first touched a page. A file that somebody truncates while it is mapped does that too:
+ * nothing can be done about it here, so its mode is 0600 unless asked otherwise. */
 
 #include "base/error.h"
 #include "store/table_store.h"
@@ -142,8 +142,8 @@ static enum weir_status fill_file(const char *path, int file,
     return WEIR_OK;
 }
 
-/* A new file without a name, or with a passing one (written to `ret_passing`, else empty) on file systems
- * that know no nameless ones; -1 with errno. */
+/* A new file without a name, or with a passing one (written to `ret_passing`, else empty) on file
+ * systems that know no nameless ones; -1 with errno. */
 static int make_file(const char *path, char *ret_passing, size_t size)
 {
     char folder[PATH_MAX];

@@ -12,6 +12,8 @@
 enum weir_verb {
     WEIR_VERB_CHECK,  /* decide and take */
     WEIR_VERB_PEEK,   /* decide only; writes nothing */
+    WEIR_VERB_MEND,   /* a peek that writes what the clock rule clamps: for a check that a block
+                         denies */
     WEIR_VERB_REFUND, /* give back; the decision is then a peek of cost 1 */
     WEIR_VERB_RESET   /* forget; the decision is left alone */
 };

@@ -143,9 +143,10 @@ void weir_table_check(const struct weir_table *table, struct weir_place place,
         if (at != WEIR_SET_SLOTS) {
             state = weir_slot_unpack(value, kind, now_us);
         }
-        struct weir_step step = weir_algo_step(limit, state, now_us, ask->cost,
-                                               ask->verb == WEIR_VERB_CHECK, ret_decision);
-        if (!step.write || weir_table_put(table, place, at, value, step.next, kind, now_us)) {
+        const bool take = ask->verb == WEIR_VERB_CHECK;
+        struct weir_step step = weir_algo_step(limit, state, now_us, ask->cost, take, ret_decision);
+        const bool write = take ? step.write : step.clamped && ask->verb == WEIR_VERB_MEND;
+        if (!write || weir_table_put(table, place, at, value, step.next, kind, now_us)) {
             return;
         }
     }

@@ -16,7 +16,8 @@
  *        640   1408  0
  *       2048         the slots, 16 bytes each, see slot.h         by 16-byte swaps
  *
- * Numbers are in the byte order of the machine that made the file; another order is another format. */
+ * Numbers are in the byte order of the machine that made the file; another order is another format.
+ */
 
 #ifndef WEIR_STORE_TABLE_FORMAT_H
 #define WEIR_STORE_TABLE_FORMAT_H

@@ -43,7 +43,7 @@ static enum weir_status decide_with_block(struct weir_table_store *self, struct 
     int64_t until_us = weir_table_blocked_until(block, ask->limit, ask->now_us, check);
     struct weir_ask own = *ask;
     if (until_us > ask->now_us) {
-        own.verb = WEIR_VERB_PEEK;
+        own.verb = check ? WEIR_VERB_MEND : WEIR_VERB_PEEK;
     }
     struct weir_decision decision = {.source = self->source};
     enum weir_status status = own_decide(self, place, hash, &own, &decision);
@@ -115,13 +115,14 @@ static enum weir_status table_decide(struct weir_store *store, const struct weir
     switch (ask->verb) {
     case WEIR_VERB_CHECK:
     case WEIR_VERB_PEEK:
+    case WEIR_VERB_MEND:
         return ask_at(self, place, hash, ask, ret_decision);
     case WEIR_VERB_REFUND:
         return refund(self, place, hash, ask, ret_decision);
     case WEIR_VERB_RESET:
         return reset(self, place, hash, ask, ret_decision);
     }
-    assert(!"no such verb");
+    assert(false && "a verb that is none");
     return WEIR_ERR_ARGUMENT;
 }
 
