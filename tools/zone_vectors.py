@@ -27,6 +27,10 @@ CHANGES = 8     # how many changes of each zone's clock are looked at from near
 ELSEWHERE = 16  # how many other times
 TIME_MAX = 2**52 // 10**6
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+HEAD = """\
+# zones.txt - calendar windows, written by tools/zone_vectors.py. A line is a zone, a time in
+# seconds since 1970, and for minute, hour, day, week, month and year: the seconds since the
+# window opened and until it ends."""
 AROUND = [-86400, -3600, -1, 0, 1, 1799, 3600, 7200]
 
 
@@ -130,9 +134,7 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     zoneinfo.reset_tzpath(to=[os.path.abspath(sys.argv[1])])
-    print("# zones.txt - calendar windows, written by tools/zone_vectors.py. A line is a zone, a time in seconds")
-    print("# since 1970, and for minute, hour, day, week, month and year: the seconds since the window opened and")
-    print("# until it ends.")
+    print(HEAD)
     for name in sys.argv[2:] or ZONES:
         clock = Clock(name)
         for now in moments(clock, name):

@@ -1,8 +1,8 @@
 /* join.c - one key of several parts, so that no two lists of parts ever meet.
  *
- * ':' parts the parts and never stands inside one, as every byte that means something here (or to those
- * who keep or print keys: '{' and '}' choose a cluster's node) is written as '%' and two digits. '%'
- * is one of them, so the joined key can be taken apart again in one way only. */
+ * ':' parts the parts and never stands inside one, as every byte that means something here (or to
+ * those who keep or print keys: '{' and '}' choose a cluster's node) is written as '%' and two
+ * digits. '%' is one of them, so the joined key can be taken apart again in one way only. */
 
 #include "weir/weir.h"
 

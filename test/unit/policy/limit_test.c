@@ -148,6 +148,35 @@ static void texts_have_one_canonical_form(void **state)
     }
 }
 
+/* The manual page's examples are limits, and canonical ones. */
+static void the_examples_of_the_manual_are_canonical(void **state)
+{
+    (void)state;
+    static const char item[] = ".It Li ";
+    FILE *file = fopen("man/weir-limit.7", "r");
+    assert_non_null(file);
+    char line[256];
+    bool inside = false;
+    size_t examples = 0;
+    while (fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, ".Sh ", 4) == 0) {
+            inside = strcmp(line, ".Sh EXAMPLES") == 0;
+        }
+        if (!inside || strncmp(line, item, strlen(item)) != 0) {
+            continue;
+        }
+        char text[WEIR_TEXT_MAX];
+        struct weir_limit *limit = parse(line + strlen(item));
+        format(limit, text);
+        assert_string_equal(text, line + strlen(item));
+        weir_limit_free(limit);
+        examples++;
+    }
+    (void)fclose(file);
+    assert_true(examples >= 6);
+}
+
 static void texts_mean_their_numbers(void **state)
 {
     (void)state;
@@ -591,6 +620,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_have_one_canonical_form),
+        cmocka_unit_test(the_examples_of_the_manual_are_canonical),
         cmocka_unit_test(texts_mean_their_numbers),
         cmocka_unit_test(algorithms_have_names),
         cmocka_unit_test(format_needs_its_room_and_no_more),
