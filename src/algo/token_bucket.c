@@ -18,13 +18,14 @@ struct weir_step weir_bucket_refund(const struct weir_limit *limit, struct weir_
     const struct weir_rate *rate = &limit->rate;
     bool clamped;
     struct weir_span debt = weir_bucket_debt(limit, state, now_us, &clamped);
-    if (debt.whole == 0 && debt.part == 0) {
+    if (cost == 0 || (debt.whole == 0 && debt.part == 0)) {
         return (struct weir_step){.next = state};
     }
-    /* More than burst is more than any debt, and keeps the product within its range. */
-    uint64_t bounded = cost < limit->ceiling ? cost : limit->ceiling;
-    struct weir_span back = weir_rate_times(rate, bounded);
-    debt =
-        weir_span_exceeds(debt, back) ? weir_span_sub(rate, debt, back) : (struct weir_span){0, 0};
+    /* Compared as one number, as a cost may be anything, and a debt, within the slack, more than
+     * burst. */
+    const weir_u128 owed = (weir_u128)(uint64_t)debt.whole * rate->denominator + debt.part;
+    debt = (weir_u128)rate->numerator * cost < owed
+               ? weir_span_sub(rate, debt, weir_rate_times(rate, cost))
+               : (struct weir_span){0, 0};
     return (struct weir_step){.next = weir_bucket_state(debt, now_us), .write = true};
 }
