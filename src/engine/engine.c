@@ -193,18 +193,20 @@ static enum weir_status deny(struct weir *weir, const struct weir_request *reque
                              int64_t now_us, struct weir_decision *decisions)
 {
     for (size_t i = 0; i < count; i++) {
-        if (decisions[i].allowed || requests[i].limit->block_us == 0) {
+        if (decisions[i].allowed) {
             continue;
         }
         struct weir_decision decision;
-        enum weir_status status = ask_one(weir, &requests[i], WEIR_VERB_CHECK, now_us, &decision);
+        const bool starts_block = requests[i].limit->block_us > 0;
+        enum weir_status status = ask_one(
+            weir, &requests[i], starts_block ? WEIR_VERB_CHECK : WEIR_VERB_MEND, now_us, &decision);
         if (status != WEIR_OK) {
             return status;
         }
-        if (decision.allowed) {
-            give_back(weir, &requests[i], 1, now_us);
-        } else {
+        if (!decision.allowed) {
             decisions[i] = decision;
+        } else if (starts_block) {
+            give_back(weir, &requests[i], 1, now_us);
         }
     }
     return WEIR_OK;
@@ -271,7 +273,8 @@ enum weir_status weir_check_batch(struct weir *weir, const struct weir_request *
     return status;
 }
 
-/* Looks first, so that waiting starts no block; asks only when it looks as if it would pass. */
+/* Looks first, so that waiting starts no block; asks only when it looks as if it would pass. The
+ * look mends what a set-back clock left ahead, or the wait would be as long as that. */
 static enum weir_status look_then_ask(struct weir *weir, const struct weir_limit *limit,
                                       struct weir_bytes key, uint64_t cost,
                                       struct weir_decision *ret_decision)
@@ -279,7 +282,8 @@ static enum weir_status look_then_ask(struct weir *weir, const struct weir_limit
     int64_t now_us;
     enum weir_status status = weir_clock_resolve(WEIR_CLOCK, &now_us);
     if (status == WEIR_OK) {
-        status = weir_peek(weir, limit, key, cost, now_us, ret_decision);
+        struct weir_ask ask = question(WEIR_VERB_MEND, limit, key, cost);
+        status = ask_store(weir, &ask, now_us, ret_decision);
     }
     if (status == WEIR_OK && ret_decision->allowed) {
         status = weir_check(weir, limit, key, cost, now_us, ret_decision);

@@ -40,10 +40,12 @@ static enum weir_status decide_with_block(struct weir_table_store *self, struct 
 {
     const struct weir_place block = weir_place_of_block(place);
     const bool check = ask->verb == WEIR_VERB_CHECK;
-    int64_t until_us = weir_table_blocked_until(block, ask->limit, ask->now_us, check);
+    /* A cost that can never fit writes nothing at all. */
+    const bool mend = ask->verb != WEIR_VERB_PEEK && ask->cost <= ask->limit->ceiling;
+    int64_t until_us = weir_table_blocked_until(block, ask->limit, ask->now_us, mend);
     struct weir_ask own = *ask;
     if (until_us > ask->now_us) {
-        own.verb = check ? WEIR_VERB_MEND : WEIR_VERB_PEEK;
+        own.verb = mend ? WEIR_VERB_MEND : WEIR_VERB_PEEK;
     }
     struct weir_decision decision = {.source = self->source};
     enum weir_status status = own_decide(self, place, hash, &own, &decision);
