@@ -24,7 +24,8 @@ static int64_t latest_end(const struct model_ask *ask)
 }
 
 /* The time of a window with this end: for a fixed window one period before, for a calendar's
- * the start of the window that it ends (at the end of time, of the one that holds the last moment). */
+ * the start of the window that it ends (at the end of time, of the one that holds the last moment).
+ */
 static int64_t own_time(const struct model_ask *ask, int64_t end_us)
 {
     if (!is_calendar(ask->spec)) {

@@ -64,12 +64,22 @@ static void peek(void *self, uint64_t cost, int64_t now_us, struct weir_decision
     }
 }
 
-static void step_key(struct key *key, uint64_t cost, int64_t now_us, bool taking,
-                     struct weir_decision *ret_decision)
+static void take(struct key *key, uint64_t cost, int64_t now_us, struct weir_decision *ret_decision)
 {
     struct weir_step step =
-        weir_algo_step(key->limit, key->state, now_us, cost, taking, ret_decision);
+        weir_algo_step(key->limit, key->state, now_us, cost, true, ret_decision);
     if (step.write) {
+        key->state = step.next;
+    }
+}
+
+/* A check that a running block denies: it takes nothing, but mends what a clock set back has left.
+ */
+static void mend(struct key *key, uint64_t cost, int64_t now_us, struct weir_decision *ret_decision)
+{
+    struct weir_step step =
+        weir_algo_step(key->limit, key->state, now_us, cost, false, ret_decision);
+    if (step.clamped) {
         key->state = step.next;
     }
 }
@@ -83,7 +93,7 @@ static void check(void *self, uint64_t cost, int64_t now_us, struct weir_decisio
     }
     ret_decision->blocked = false;
     if (key->limit->block_us == 0) {
-        step_key(key, cost, now_us, true, ret_decision);
+        take(key, cost, now_us, ret_decision);
         return;
     }
     const bool possible = cost <= key->limit->ceiling;
@@ -92,11 +102,11 @@ static void check(void *self, uint64_t cost, int64_t now_us, struct weir_decisio
         if (block.write && possible) {
             key->block = block.next;
         }
-        step_key(key, cost, now_us, false, ret_decision);
+        mend(key, cost, now_us, ret_decision);
         weir_block_decide(block.next.until_us, now_us, ret_decision);
         return;
     }
-    step_key(key, cost, now_us, true, ret_decision);
+    take(key, cost, now_us, ret_decision);
     if (!ret_decision->allowed && possible) {
         key->block = (struct weir_state){now_us + key->limit->block_us, 1};
         weir_block_decide(key->block.until_us, now_us, ret_decision);
