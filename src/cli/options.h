@@ -1,0 +1,77 @@
+/* options.h - the options of all commands: one definition each, read and explained from it. */
+
+#ifndef WEIR_CLI_OPTIONS_H
+#define WEIR_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum cli_option_id {
+    CLI_OPTION_LIMIT,
+    CLI_OPTION_STORE,
+    CLI_OPTION_STORE_MADE, /* --store where the store has to be there already */
+    CLI_OPTION_NAME,
+    CLI_OPTION_COST,
+    CLI_OPTION_COST_BACK, /* --cost of a refund */
+    CLI_OPTION_REPEAT,
+    CLI_OPTION_EVERY,
+    CLI_OPTION_PEEK,
+    CLI_OPTION_ONLY,
+    CLI_OPTION_KEYS,
+    CLI_OPTION_SECONDS,
+    CLI_OPTION_FAST,
+    CLI_OPTION_JSON,
+    CLI_OPTION_QUIET,
+    CLI_OPTION_COLOR,
+    CLI_OPTION_HELP,
+    CLI_OPTION_COUNT
+};
+
+enum cli_only {
+    CLI_ONLY_ALL = 0,
+    CLI_ONLY_ALLOWED,
+    CLI_ONLY_DENIED
+};
+
+enum cli_when {
+    CLI_AUTO = 0,
+    CLI_ALWAYS,
+    CLI_NEVER
+};
+
+/* A command line that was read. What was not given is NULL, false, or its default. */
+struct cli_settings {
+    const char *limit;
+    const char *store;
+    const char *name;
+    uint64_t cost;    /* 1 */
+    uint64_t repeat;  /* 1 */
+    int64_t every_us; /* 0: at once */
+    uint64_t keys;    /* 1000000 */
+    uint64_t seconds; /* 1 */
+    enum cli_only only;
+    enum cli_when color;
+    bool peek;
+    bool json;
+    bool quiet;
+    bool fast;
+    bool help;
+    char **operands; /* what is no option: keys, or words of a limit */
+    size_t operand_count;
+};
+
+struct cli_command;
+
+/* Reads the arguments of `command`, argv[0] being its name. On failure the reason is on stderr.
+ * argv is put in another order, operands last. */
+bool cli_options_read(const struct cli_command *command, int argc, char **argv,
+                      struct cli_settings *ret_settings);
+
+/* The help of `command`, on stdout; gives the exit code. */
+int cli_options_help(const struct cli_command *command);
+
+/* The one of `names` that was probably meant by `word`; NULL where none is near. */
+const char *cli_suggest(const char *word, const char *const *names, size_t count);
+
+#endif
