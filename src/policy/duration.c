@@ -140,24 +140,16 @@ static bool follows(const struct term *last, const struct term *term)
     return last->unit < term->unit && last->unit->us != term->unit->us;
 }
 
-static enum weir_status refuse_start(struct weir_bytes word, struct weir_place whole,
-                                     struct weir_error *ret_error)
-{
-    if (word.len == 0) {
-        return weir_refuse(ret_error, whole, "a duration is missing: write one as 10s or 1h30m");
-    }
-    const struct weir_quote quote = weir_word_quote(word);
-    return weir_refuse(ret_error, whole, "'%s': a duration has no sign: write one as 10s or 1h30m",
-                       quote.text);
-}
-
 enum weir_status weir_duration_parse(struct weir_bytes word, size_t offset,
                                      struct weir_duration *ret_duration,
                                      struct weir_error *ret_error)
 {
+    assert(word.len > 0);
     const struct weir_place whole = {offset, word.len};
-    if (word.len == 0 || word.ptr[0] == '-' || word.ptr[0] == '+') {
-        return refuse_start(word, whole, ret_error);
+    if (word.ptr[0] == '-' || word.ptr[0] == '+') {
+        const struct weir_quote quote = weir_word_quote(word);
+        return weir_refuse(ret_error, whole,
+                           "'%s': a duration has no sign: write one as 10s or 1h30m", quote.text);
     }
     struct weir_duration duration = {0};
     struct term last = {0};

@@ -13,7 +13,8 @@ struct weir_duration {
     const char *vague;           /* "month" or "year" where one is in it, else NULL */
 };
 
-/* Reads `word`, whose first byte is at `offset` of the text. WEIR_OK or WEIR_ERR_LIMIT. */
+/* Reads `word`, which is not empty and whose first byte is at `offset` of the text. WEIR_OK or
+ * WEIR_ERR_LIMIT. */
 enum weir_status weir_duration_parse(struct weir_bytes word, size_t offset,
                                      struct weir_duration *ret_duration,
                                      struct weir_error *ret_error);

@@ -53,6 +53,8 @@ static const struct {
     {"5/-1s", "  ^^^", "a duration has no sign"},
     {"5/+1s", "  ^^^", "a duration has no sign"},
     {"5/1.5h", "   ^", "whole numbers alone: write 1h30m"},
+    {"5/1,5h", "   ^", "whole numbers alone: write 1h30m"},
+    {"5/18446744073709551616us", "  ^^^^^^^^^^^^^^^^^^^^^^", "too long: write at most 366d"},
     {"5/h30m", "  ^", "need a number each: write 1h30m"},
     {"5/30m1h", "     ^^", "largest unit first and each once"},
     {"5/1h1h", "    ^^", "largest unit first and each once"},

@@ -401,6 +401,16 @@ static void options_may_be_all_zero_but_not_cut(void **state)
     struct weir_limit *limit = NULL;
     assert_int_equal(weir_limit_parse(weir_text("1/s"), &options, &limit, NULL), WEIR_OK);
     weir_limit_free(limit);
+    /* None at all is the same; and an empty zone is UTC. */
+    const struct weir_limit_spec spec = {
+        .algorithm = WEIR_CALENDAR_WINDOW, .calendar = WEIR_CALENDAR_DAY, .count = 1};
+    struct weir_limit_spec described;
+    assert_int_equal(weir_limit_parse(weir_text("1/s"), NULL, &limit, NULL), WEIR_OK);
+    weir_limit_free(limit);
+    assert_int_equal(weir_limit_new(&spec, NULL, &limit, NULL), WEIR_OK);
+    weir_limit_describe(limit, &described);
+    assert_string_equal(described.zone, "UTC");
+    weir_limit_free(limit);
     limit = NULL;
     options.size = sizeof(options) - 1;
     assert_int_equal(weir_limit_parse(weir_text("1/s"), &options, &limit, NULL), WEIR_ERR_ARGUMENT);

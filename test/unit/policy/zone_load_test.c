@@ -191,8 +191,8 @@ static void a_file_of_the_first_version_ends_with_its_last_change(void **state)
 static void a_rule_goes_on_where_the_changes_end(void **state)
 {
     (void)state;
-    for (char version = '2'; version <= '4'; version++) {
-        const struct file file = make_new(version, &two_changes, "STD-1DST,M3.5.0,M10.5.0/3");
+    for (int version = '2'; version <= '4'; version++) {
+        const struct file file = make_new((char)version, &two_changes, "STD-1DST,M3.5.0,M10.5.0/3");
         const struct weir_zone *zone = parse(&file);
         check_zone(zone);
         assert_int_equal(offset_at(zone, 1500000), 2 * HOUR);
