@@ -19,8 +19,7 @@ enum weir_status weir_duration_parse(struct weir_bytes word, size_t offset,
                                      struct weir_duration *ret_duration,
                                      struct weir_error *ret_error);
 
-/* The largest unit that divides `us` (1 or more) exactly, as it is written, and how many of them.
- */
+/* The largest unit that divides `us` (1 or more) exactly, as it is written, and how many. */
 const char *weir_duration_unit(int64_t us, int64_t *ret_count);
 
 /* As it is written after the slash of a calendar-window. */

@@ -26,12 +26,10 @@ struct weir_quote {
 
 bool weir_word_is(struct weir_bytes word, const char *text);
 
-/* The same but for upper case, and '_' or a blank for '-': a word that was meant but not written.
- */
+/* The same but for upper case, and '_' for '-': a word that was meant but not written. */
 bool weir_word_resembles(struct weir_bytes word, const char *text);
 
-/* `word` for a message: what does not print becomes '?', what is too long is cut and ends in "...".
- */
+/* `word` for a message: what does not print becomes '?', what is too long ends in "...". */
 struct weir_quote weir_word_quote(struct weir_bytes word);
 
 /* The one of `candidates` that was probably meant: it starts with `word`, or few letters differ;

@@ -177,8 +177,7 @@ static void windows_cut_time_without_gap_or_overlap(void **state)
     }
 }
 
-/* A date is a date again: each day from 1960 to 2120 is one more than the one before, by counting.
- */
+/* A date is a date again: each day from 1960 to 2120 is one more than the last, by counting. */
 static void dates_are_those_of_counting(void **state)
 {
     (void)state;

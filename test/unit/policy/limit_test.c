@@ -528,8 +528,7 @@ static void append_blanks(struct random *random, char *text, size_t least)
     }
 }
 
-/* A duration in one of its many spellings: any of its larger units may be left to the smaller ones.
- */
+/* A duration in one of its many spellings: any of its larger units may be left to smaller ones. */
 static void append_duration(struct random *random, char *text, int64_t us)
 {
     static const struct {
