@@ -341,8 +341,7 @@ static void a_damaged_file_is_refused_for_its_reason(void **state)
     release(parse(&file));
 }
 
-/* Cut anywhere, or with a byte too many, and in memory of just that size: no byte past it is read.
- */
+/* Cut anywhere, or with a byte too many, and in memory of just that size: none past it is read. */
 static void a_file_of_another_length_is_refused(void **state)
 {
     (void)state;
