@@ -90,6 +90,22 @@ def c_blocks(path):
         return re.findall(r"^```c\n(.*?)^```$", page.read(), re.MULTILINE | re.DOTALL)
 
 
+def check_manuals(folder):
+    """Every public function has a page under its own name, with a synopsis of it."""
+    found = {name: os.path.join(at, name) for at, _, files in os.walk(folder) for name in files}
+    with open(found["weir.h"], encoding="utf-8") as header:
+        text = re.sub(r"/\*.*?\*/", "", header.read(), flags=re.DOTALL)
+    functions = set(re.findall(r"^(?:WEIR_API|static inline)[^;{]*?\b(weir_\w+)\(", text, re.M))
+    if len(functions) < 20:
+        fail(f"weir.h was read as having only {sorted(functions)}")
+    for function in sorted(functions):
+        if function + ".3" not in found:
+            fail(f"{function} has no manual page")
+        with open(found[function + ".3"], encoding="utf-8") as page:
+            if not re.search(rf"^\.F[no] {function}\b", page.read(), re.M):
+                fail(f"{function}(3) does not show it")
+
+
 def installed(source, build, compiler):
     with tempfile.TemporaryDirectory(prefix="weir-installed-") as folder:
         run(["meson", "install", "-C", build, "--no-rebuild", "--destdir", folder])
@@ -97,6 +113,7 @@ def installed(source, build, compiler):
         if len(libraries) != 1:
             fail(f"libweir.a was installed into {libraries}")
         library = libraries[0]
+        check_manuals(folder)
         found = dict(os.environ, PKG_CONFIG_SYSROOT_DIR=folder,
                      PKG_CONFIG_LIBDIR=os.path.join(library, "pkgconfig"))
         flags = run(["pkg-config", "--cflags", "weir"], env=found).split()
