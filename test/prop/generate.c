@@ -321,11 +321,14 @@ static struct trace_step random_step(struct walk *walk)
 void trace_generate(struct trace *trace, const struct trace_wish *wish, struct random *random)
 {
     struct walk walk = {.random = random, .wish = wish, .model = model_new()};
-    walk.spec = random_limit(random, wish->algorithm);
+    do {
+        walk.spec = random_limit(random, wish->algorithm);
+    } while (wish->most > 0 && (walk.spec.count > wish->most || walk.spec.burst > wish->most));
     if (wish->zone[0] != '\0') {
         strcpy(walk.spec.zone, wish->zone);
     }
-    walk.now_us = walk.latest_us = random_start(random);
+    walk.now_us = wish->start_us > 0 ? wish->start_us : random_start(random);
+    walk.latest_us = walk.now_us;
     walk.end_us = wish->forward_us < WEIR_TIME_MAX - walk.now_us ? walk.now_us + wish->forward_us
                                                                  : WEIR_TIME_MAX;
     trace->count = 0;

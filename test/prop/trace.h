@@ -46,6 +46,8 @@ struct trace_wish {
     bool clock_steps; /* the clock is set back, too */
     bool limit_changes;
     const char *zone; /* calendar-window; "" for UTC */
+    uint64_t most;    /* the largest count and burst to begin with; 0: any */
+    int64_t start_us; /* the time of the first step; 0: any */
 };
 
 /* A limit that weir_limit_new takes, tiny to extreme, mostly ugly. */

@@ -15,6 +15,11 @@
 void vector_write(FILE *file, const struct trace *trace);
 void vector_write_verdict(FILE *file, const struct weir_decision *decision);
 
+/* Writes the line of answers that the model gives to steps under one limit. */
+struct model;
+void vector_write_verdicts(FILE *file, struct model *model, const struct trace_step *steps,
+                           size_t count);
+
 /* A file of cases, read case by case. */
 struct vector_reader {
     const char *text;  /* what is left to read; borrowed */

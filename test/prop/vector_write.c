@@ -93,6 +93,21 @@ void vector_write_verdict(FILE *file, const struct weir_decision *decision)
     }
 }
 
+void vector_write_verdicts(FILE *file, struct model *model, const struct trace_step *steps,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct weir_decision decision = {0};
+        subject_step(&subject_model, model, &steps[i], &decision);
+        if (steps[i].verb == TRACE_RESET) {
+            fprintf(file, ".");
+        } else {
+            vector_write_verdict(file, &decision);
+        }
+        fprintf(file, i + 1 < count ? " " : "\n");
+    }
+}
+
 void vector_write(FILE *file, const struct trace *trace)
 {
     struct model *model = model_new();
@@ -110,15 +125,8 @@ void vector_write(FILE *file, const struct trace *trace)
             write_arrival(file, &trace->steps[i]);
             fprintf(file, i + 1 < end ? " " : "\n");
         }
-        for (size_t i = from + 1; i < end; i++) {
-            struct weir_decision decision = {0};
-            subject_step(&subject_model, model, &trace->steps[i], &decision);
-            if (trace->steps[i].verb == TRACE_RESET) {
-                fprintf(file, ".");
-            } else {
-                vector_write_verdict(file, &decision);
-            }
-            fprintf(file, i + 1 < end ? " " : "\n");
+        if (end > from + 1) {
+            vector_write_verdicts(file, model, &trace->steps[from + 1], end - from - 1);
         }
         from = end;
     }
