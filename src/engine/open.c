@@ -8,6 +8,7 @@
 #include "algo/algo.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "engine/clock.h"
 #include "engine/engine.h"
 #include "store/log.h"
 #include "store/table_format.h"
@@ -195,12 +196,23 @@ static enum weir_status open_url(const char *url, struct weir_store_options *opt
     }
     if (shm) {
         status = read_path(&part, path, sizeof(path), &options->path);
-        return status == WEIR_OK ? weir_shm_open(options, ret_store, ret_error) : status;
+        if (status == WEIR_OK) {
+            status = weir_shm_open(options, ret_store, ret_error);
+        }
+        options->path = weir_bytes(NULL, 0); /* it was here */
+        return status;
     }
     if (path_length > 0) {
         return wrong(&part, "memory: has no path; write memory:?size=64MiB");
     }
     return weir_memory_open(options, ret_store, ret_error);
+}
+
+/* For noting when a table was made: that a clock can't be read must not stop anybody. */
+static int64_t now_or_zero(void)
+{
+    int64_t now_us = 0;
+    return weir_clock_resolve(WEIR_CLOCK, &now_us) == WEIR_OK ? now_us : 0;
 }
 
 enum weir_status weir_open(const char *url, const struct weir_options *options,
@@ -215,6 +227,7 @@ enum weir_status weir_open(const char *url, const struct weir_options *options,
         .size = SIZE_DEFAULT,
         .log_size = LOG_DEFAULT,
         .mode = MODE_DEFAULT,
+        .now_us = now_or_zero(),
     };
     if (!weir_pair_supported()) {
         weir_error_set(

@@ -12,10 +12,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SMALL_PAGE ((size_t)4 << 10)
+
+/* Linux 5.14; an older kernel answers EINVAL, an older C library only lacks the name. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 /* The whole mapping that holds `bytes` at a huge page's boundary. */
 static size_t mapped_bytes(size_t bytes)
@@ -39,14 +43,12 @@ static void release_table(struct weir_table_store *store)
  * the middle of a flood, that there is no memory. False where the kernel says so. */
 static bool populate(char *start, size_t bytes)
 {
-#ifdef MADV_POPULATE_WRITE
     if (madvise(start, bytes, MADV_POPULATE_WRITE) == 0) {
         return true;
     }
     if (errno != EINVAL) {
         return false;
     }
-#endif
     for (size_t i = 0; i < bytes; i += SMALL_PAGE) {
         *(volatile char *)(start + i) = 0;
     }
@@ -83,10 +85,11 @@ static void *map_table(size_t bytes)
     return start + before;
 }
 
-static enum weir_status make_table(struct weir_table_store *self, bool from_allocator,
-                                   uint64_t slots)
+static enum weir_status make_table(struct weir_table_store *self,
+                                   const struct weir_store_options *options)
 {
-    struct timespec now;
+    const bool from_allocator = options->allocator != NULL;
+    const uint64_t slots = weir_table_slots(options->size);
     const uint64_t bytes = weir_table_bytes(slots);
     void *memory = from_allocator ? weir_alloc(self->allocator, bytes, WEIR_TABLE_SET_BYTES)
                                   : map_table(bytes);
@@ -96,9 +99,7 @@ static enum weir_status make_table(struct weir_table_store *self, bool from_allo
     self->table.header = memory;
     self->table.header->bytes = bytes;
     self->release_memory = from_allocator ? release_table : unmap_table;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    enum weir_status status =
-        weir_table_format(memory, slots, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    enum weir_status status = weir_table_format(memory, slots, options->now_us);
     if (status == WEIR_OK) {
         weir_table_init(&self->table, memory);
     }
@@ -114,8 +115,7 @@ enum weir_status weir_memory_open(const struct weir_store_options *options,
         weir_error_set(ret_error, 0, 0, "out of memory");
         return WEIR_ERR_NO_MEMORY;
     }
-    enum weir_status status =
-        make_table(self, options->allocator != NULL, weir_table_slots(options->size));
+    enum weir_status status = make_table(self, options);
     if (status == WEIR_OK) {
         status = weir_logs_open(options->log_size, options->allocator, &self->logs);
     }

@@ -24,7 +24,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A file whose name another process keeps making and removing is tried this often. */
@@ -33,7 +32,9 @@
 static enum weir_status system_error(const char *path, const char *what,
                                      struct weir_error *ret_error)
 {
-    weir_error_set(ret_error, 0, 0, "%s: %s: %s", path, what, strerror(errno));
+    char text[128];
+    weir_error_set(ret_error, 0, 0, "%s: %s: %s", path, what,
+                   strerror_r(errno, text, sizeof(text)));
     return WEIR_ERR_SYSTEM;
 }
 
@@ -122,11 +123,8 @@ static enum weir_status fill_file(const char *path, int file,
                                   struct weir_error *ret_error)
 {
     struct weir_table_header header = {0};
-    struct timespec now;
     const uint64_t slots = weir_table_slots(options->size);
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    enum weir_status status =
-        weir_table_format(&header, slots, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    enum weir_status status = weir_table_format(&header, slots, options->now_us);
     if (status != WEIR_OK) {
         weir_error_set(ret_error, 0, 0, "%s: no random bytes for the secret", path);
         return status;

@@ -146,7 +146,11 @@ void weir_table_check(const struct weir_table *table, struct weir_place place,
         const bool take = ask->verb == WEIR_VERB_CHECK;
         struct weir_step step = weir_algo_step(limit, state, now_us, ask->cost, take, ret_decision);
         const bool write = take ? step.write : step.clamped && ask->verb == WEIR_VERB_MEND;
-        if (!write || weir_table_put(table, place, at, value, step.next, kind, now_us)) {
+        if (!write) {
+            return;
+        }
+        const struct weir_pair desired = weir_slot_pack(place.tag, kind, step.next, now_us);
+        if (weir_table_put(table, place, at, value, desired, now_us)) {
             return;
         }
     }

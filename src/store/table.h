@@ -60,13 +60,12 @@ static inline void weir_place_prefetch(const struct weir_place *place)
 bool weir_table_insert(const struct weir_table *table, struct weir_place place,
                        struct weir_pair desired, int64_t now_us);
 
-/* Puts `state` where weir_slot_find found `value`, or where the key lives nowhere, anywhere. False
- * where it has to be looked for again. */
+/* Puts `desired` where weir_slot_find found `value`, or where the key lives nowhere, anywhere.
+ * False where it has to be looked for again. */
 static inline bool weir_table_put(const struct weir_table *table, struct weir_place place,
-                                  unsigned at, struct weir_pair value, struct weir_state state,
-                                  enum weir_kind kind, int64_t now_us)
+                                  unsigned at, struct weir_pair value, struct weir_pair desired,
+                                  int64_t now_us)
 {
-    struct weir_pair desired = weir_slot_pack(place.tag, kind, state, now_us);
     if (__builtin_expect(at != WEIR_SET_SLOTS, 1)) {
         return W_SWAP(&place.set[at], value, desired);
     }
