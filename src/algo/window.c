@@ -46,12 +46,13 @@ static bool within_slack(const struct weir_limit *limit, int64_t end_us, int64_t
     if (limit->algorithm == WEIR_FIXED_WINDOW) {
         return end_us - limit->period_us - now_us <= limit->slack_us;
     }
-    /* The window at the end of time ends after it. */
+    /* The window at the end of time ends after it; what ends later still is none of this limit's.
+     */
     const int64_t last_us = end_us - 1 < WEIR_TIME_MAX ? end_us - 1 : WEIR_TIME_MAX;
     int64_t start_us;
-    int64_t same_end_us;
-    weir_zone_window(limit->zone, limit->calendar, last_us, &start_us, &same_end_us);
-    return start_us - now_us <= limit->slack_us;
+    int64_t latest_end_us;
+    weir_zone_window(limit->zone, limit->calendar, last_us, &start_us, &latest_end_us);
+    return end_us <= latest_end_us && start_us - now_us <= limit->slack_us;
 }
 
 /* The window that `state` is in at `now`, by the clock rule of algo.h; taken 0 where there is

@@ -24,18 +24,18 @@ static int64_t latest_end(const struct model_ask *ask)
 }
 
 /* The time of a window with this end: for a fixed window one period before, for a calendar's
- * the start of the window that it ends (at the end of time, of the one that holds the last moment).
- */
+ * the start of the window that it ends. At the end of time that is the one that holds the last
+ * moment, and no window ends later. */
 static int64_t own_time(const struct model_ask *ask, int64_t end_us)
 {
     if (!is_calendar(ask->spec)) {
         return end_us - ask->spec->period_us;
     }
     int64_t start_us;
-    int64_t same_end_us;
+    int64_t latest_end_us;
     const int64_t last_us = end_us - 1 < WEIR_TIME_MAX ? end_us - 1 : WEIR_TIME_MAX;
-    model_calendar_window(ask->spec, last_us, &start_us, &same_end_us);
-    return start_us;
+    model_calendar_window(ask->spec, last_us, &start_us, &latest_end_us);
+    return end_us <= latest_end_us ? start_us : INT64_MAX / 2;
 }
 
 /* The window as it counts now; true where the clock rule repaired it. */
