@@ -108,7 +108,7 @@ static int write_random(enum weir_algorithm algorithm)
                 .algorithm = algorithm,
                 .steps = 15,
                 .back_us = 80 * DAY,
-                .forward_us = 6 * 365 * DAY,
+                .forward_us = 4 * 365 * DAY,
                 .clock_steps = kind % 2 == 1,
                 .limit_changes = kind >= 2,
                 .zone = "",

@@ -16,12 +16,17 @@ struct shrinking {
 
 #define TRIES_MAX 20000
 
-/* Whether a limit is one that can be had; a trace with another one is no trace. */
-static bool valid(const struct trace *trace)
+/* Whether this is a trace at all: of limits that can be had, at times that the subject can tell
+ * apart. */
+static bool valid(const struct trace *trace, const struct subject *subject)
 {
+    int64_t latest_us = 0;
     for (size_t i = 0; i < trace->count; i++) {
         const struct trace_step *step = &trace->steps[i];
-        if (step->now_us < 0 || step->now_us > WEIR_TIME_MAX) {
+        latest_us = step->now_us > latest_us ? step->now_us : latest_us;
+        if (step->now_us < 0 || step->now_us > WEIR_TIME_MAX ||
+            latest_us - step->now_us > subject->back_us ||
+            latest_us - trace->steps[0].now_us > subject->forward_us) {
             return false;
         }
         struct weir_limit *limit;
@@ -40,7 +45,7 @@ static bool keep_if_failing(struct shrinking *s)
 {
     struct weir_decision expected;
     struct weir_decision found;
-    if (s->tries++ >= TRIES_MAX || !valid(&s->attempt)) {
+    if (s->tries++ >= TRIES_MAX || !valid(&s->attempt, s->subject)) {
         return false;
     }
     const size_t at = trace_run(&s->attempt, s->subject, s->self, &expected, &found);
