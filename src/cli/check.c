@@ -99,7 +99,7 @@ static void check_operands(struct check *check)
             cli_wait_until(after_us);
         }
         for (size_t i = 0; i < settings->operand_count; i++) {
-            if (!check_one(check, weir_text(settings->operands[i]))) {
+            if (check->output.failure != 0 || !check_one(check, weir_text(settings->operands[i]))) {
                 return;
             }
         }

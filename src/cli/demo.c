@@ -14,9 +14,9 @@
 
 #define SECOND_US INT64_C(1000000)
 
-/* Where the supplied clock begins: 10 s before a minute is full, so that calendar-window shows what
+/* Where the supplied clock begins: 15 s before a minute is full, so that calendar-window shows what
  * it does at the turn of one. */
-#define START_US (INT64_C(1735689650) * SECOND_US)
+#define START_US (INT64_C(1735689645) * SECOND_US)
 
 #define CLASSIC_LIMIT "5/10s fixed-window"
 #define CLASSIC_REQUESTS 7
@@ -209,7 +209,7 @@ static void put_legend(struct cli_output *output)
     cli_draw_mark(output, CLI_MARK_LEAVES);
     cli_put_text(output,
                  " leaves the queue\n"
-                 " calendar-window has 5 in each minute of the clock; one begins at 15 s\n");
+                 " calendar-window: 5 in each minute of the clock, of which one begins at 15 s\n");
 }
 
 static bool show_side_by_side(struct demo *demo)

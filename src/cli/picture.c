@@ -75,11 +75,30 @@ static uint64_t in_row(uint64_t total, uint64_t before, uint64_t parts)
     return rest < parts ? rest : parts;
 }
 
+/* A number beside the axis, in at most 6 columns: "12,000", "1.05 M". */
+static struct cli_words axis_words(uint64_t number)
+{
+    static const char units[] = {'k', 'M', 'G', 'T'};
+    if (number < 100000) {
+        return cli_number_words(number);
+    }
+    double scaled = (double)number / 1000;
+    size_t unit = 0;
+    while (scaled >= 999.5 && unit + 1 < sizeof(units)) {
+        scaled /= 1000;
+        unit++;
+    }
+    struct cli_words words;
+    const int decimals = scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
+    (void)snprintf(words.text, sizeof(words.text), "%.*f %c", decimals, scaled, units[unit]);
+    return words;
+}
+
 /* How wide the numbers left of the axis are. */
 static int number_width(const struct cli_chart *chart)
 {
-    const size_t up = strlen(cli_number_words(largest(chart->up)).text);
-    const size_t down = strlen(cli_number_words(largest(chart->down)).text);
+    const size_t up = strlen(axis_words(largest(chart->up)).text);
+    const size_t down = strlen(axis_words(largest(chart->down)).text);
     return (int)(up > down ? up : down);
 }
 
@@ -106,7 +125,7 @@ static void draw_up(struct cli_output *output, const struct cli_chart *chart, ui
             add(&row, up_cell(in_row(total, i * UP_PARTS, UP_PARTS), output->utf8));
         }
         put_margin(output, chart, top ? chart->up_label : "",
-                   top ? cli_number_words(largest(chart->up)).text : "", output->utf8 ? "│" : "|");
+                   top ? axis_words(largest(chart->up)).text : "", output->utf8 ? "│" : "|");
         put_row(output, &row, CLI_GREEN);
     }
 }
@@ -125,7 +144,7 @@ static void draw_down(struct cli_output *output, const struct cli_chart *chart, 
             add(&row, down_cell(in_row(total, i * DOWN_PARTS, DOWN_PARTS), output->utf8));
         }
         put_margin(output, chart, bottom ? chart->down_label : "",
-                   bottom ? cli_number_words(most).text : "", output->utf8 ? "│" : "|");
+                   bottom ? axis_words(most).text : "", output->utf8 ? "│" : "|");
         put_row(output, &row, CLI_RED);
     }
 }
