@@ -45,6 +45,7 @@ struct weir_rate {
 struct weir_limit {
     enum weir_algorithm algorithm;
     enum weir_calendar calendar;
+    bool plain;       /* a bucket without a block: the commonest limit, and the table's hot path */
     uint64_t salt;    /* of name and algorithm: keeps the limit's keys apart from others' */
     uint64_t ceiling; /* burst for the buckets, else count: what no cost may exceed */
     uint64_t count;

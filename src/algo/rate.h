@@ -61,7 +61,9 @@ static inline struct weir_span weir_span_sub(const struct weir_rate *rate, struc
 
 static inline bool weir_span_exceeds(struct weir_span a, struct weir_span b)
 {
-    return a.whole > b.whole || (a.whole == b.whole && a.part > b.part);
+    /* As one comparison of two words: neither is negative here. */
+    return ((weir_u128)(uint64_t)a.whole << 64 | a.part) >
+           ((weir_u128)(uint64_t)b.whole << 64 | b.part);
 }
 
 /* Whole microseconds, rounded up. */

@@ -31,6 +31,16 @@
 
 #include <assert.h>
 
+/* Whether `state` may be taken as it stands: not one of another limit's, nor ahead of the clock
+ * rule. */
+static inline bool weir_bucket_sound(const struct weir_limit *limit, struct weir_state state,
+                                     int64_t now_us)
+{
+    const struct weir_rate *rate = &limit->rate;
+    return state.payload < rate->denominator &&
+           state.until_us - now_us <= rate->depth_us + limit->slack_us;
+}
+
 /* The debt of a key at `now`: max(0, TAT - now), by the clock rule of algo.h. */
 static inline struct weir_span weir_bucket_debt(const struct weir_limit *limit,
                                                 struct weir_state state, int64_t now_us,
@@ -54,9 +64,11 @@ static inline struct weir_span weir_bucket_debt(const struct weir_limit *limit,
     return (struct weir_span){whole, part};
 }
 
+/* How many tokens are left with `debt`; none where it is over the depth, as it may be within the
+ * slack. */
 static inline uint64_t weir_bucket_left(const struct weir_rate *rate, struct weir_span debt)
 {
-    struct weir_span depth = {rate->depth_us, rate->depth_part};
+    const struct weir_span depth = {rate->depth_us, rate->depth_part};
     if (weir_span_exceeds(debt, depth)) {
         return 0;
     }
@@ -78,8 +90,9 @@ struct weir_bucket_turn {
     bool clamped;
 };
 
-static inline __attribute__((always_inline)) struct weir_bucket_turn weir_bucket_turn(
-    const struct weir_limit *limit, struct weir_state state, int64_t now_us, uint64_t cost)
+static inline struct weir_bucket_turn weir_bucket_turn(const struct weir_limit *limit,
+                                                       struct weir_state state, int64_t now_us,
+                                                       uint64_t cost)
 {
     assert(cost >= 1);
     assert(now_us >= 0 && now_us <= WEIR_TIME_MAX);
@@ -94,8 +107,8 @@ static inline __attribute__((always_inline)) struct weir_bucket_turn weir_bucket
 }
 
 /* The state to write, where there is one. */
-static inline __attribute__((always_inline)) struct weir_step weir_bucket_next(
-    const struct weir_bucket_turn *turn, int64_t now_us, bool take)
+static inline struct weir_step weir_bucket_next(const struct weir_bucket_turn *turn, int64_t now_us,
+                                                bool take)
 {
     return (struct weir_step){
         .next = weir_bucket_state(turn->allowed && take ? turn->after : turn->before, now_us),
@@ -104,11 +117,10 @@ static inline __attribute__((always_inline)) struct weir_step weir_bucket_next(
     };
 }
 
-/* The answer, of which the next state needs nothing: the table swaps first and answers then, as a
- * locked instruction waits for every store before it. */
-static inline __attribute__((always_inline)) void weir_bucket_answer(
-    const struct weir_limit *limit, const struct weir_bucket_turn *turn, bool take,
-    struct weir_decision *ret_decision)
+/* The answer, of which the next state needs nothing. */
+static inline void weir_bucket_answer(const struct weir_limit *limit,
+                                      const struct weir_bucket_turn *turn, bool take,
+                                      struct weir_decision *ret_decision)
 {
     const struct weir_rate *rate = &limit->rate;
     const struct weir_span depth = {rate->depth_us, rate->depth_part};
@@ -119,7 +131,7 @@ static inline __attribute__((always_inline)) void weir_bucket_answer(
     ret_decision->retry_after_us = 0;
     ret_decision->reset_after_us = weir_span_ceil(debt);
     ret_decision->delay_us = 0;
-    if (__builtin_expect(!turn->allowed, 0)) {
+    if (!turn->allowed) {
         ret_decision->retry_after_us =
             turn->fits ? weir_span_ceil(weir_span_sub(rate, turn->after, depth)) : WEIR_NEVER;
     } else if (limit->algorithm == WEIR_LEAKY_BUCKET) {

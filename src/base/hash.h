@@ -55,10 +55,8 @@ static inline void weir_sip_word(struct weir_sip *s, uint64_t word)
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define WEIR_LITTLE_ENDIAN64(word) __builtin_bswap64(word)
-#define WEIR_LITTLE_ENDIAN32(word) __builtin_bswap32(word)
 #else
 #define WEIR_LITTLE_ENDIAN64(word) (word)
-#define WEIR_LITTLE_ENDIAN32(word) (word)
 #endif
 
 static inline uint64_t weir_load_word(const char *at)
@@ -68,19 +66,19 @@ static inline uint64_t weir_load_word(const char *at)
     return WEIR_LITTLE_ENDIAN64(word);
 }
 
-/* The last 0 to 7 bytes, in fixed steps: a memcpy of unknown length would be a call. */
-static inline uint64_t weir_load_tail(const char *at, size_t len)
+/* The last `left` (0 to 7) bytes of a key, as a little-endian number. Of a key of 8 bytes or more
+ * it reads the last 8 and shifts out those that are done: no loop, no branch on the length. */
+static inline uint64_t weir_load_tail(struct weir_bytes bytes, size_t left)
 {
-    uint64_t word = 0;
-    size_t taken = 0;
-    if (len & 4) {
-        uint32_t four;
-        memcpy(&four, at, sizeof(four));
-        word = WEIR_LITTLE_ENDIAN32(four);
-        taken = 4;
+    if (left == 0) {
+        return 0;
     }
-    for (; taken < len; taken++) {
-        word |= (uint64_t)(unsigned char)at[taken] << (8 * taken);
+    if (bytes.len >= 8) {
+        return weir_load_word(bytes.ptr + bytes.len - 8) >> (64 - 8 * left);
+    }
+    uint64_t word = 0;
+    for (size_t i = 0; i < left; i++) {
+        word |= (uint64_t)(unsigned char)bytes.ptr[i] << (8 * i);
     }
     return word;
 }
@@ -103,7 +101,7 @@ static inline __attribute__((always_inline)) uint64_t weir_hash(const struct wei
         weir_sip_word(&s, weir_load_word(at));
     }
     uint64_t length = (uint64_t)bytes.len << 56;
-    weir_sip_word(&s, length | (left > 0 ? weir_load_tail(at, left) : 0));
+    weir_sip_word(&s, length | weir_load_tail(bytes, left));
     s.v2 ^= 0xff;
     weir_sip_round(&s);
     weir_sip_round(&s);

@@ -8,8 +8,9 @@
  *   aarch64  load: ldaxp, and stlxp of the same value, which is what makes the pair of loads one
  *            (until ARMv8.4 nothing else does). swap: ldaxp, compare, stlxp. Every ARMv8 has both.
  *
- * weir_pair_supported() says whether the processor has what is used here; a store is not opened where
- * it has not. Under TSan, which does not see into assembly, the compiler's builtins are used instead.
+ * weir_pair_supported() says whether the processor has what is used here; a store is not opened
+ * where it has not. Under TSan, which does not see into assembly, the compiler's builtins are used
+ * instead.
  *
  * Every operation here is sequentially consistent: a locked instruction on x86-64 is so anyway, an
  * SSE load is as long as all stores are locked instructions, which they are, and ldaxp/stlxp are

@@ -17,8 +17,8 @@ static inline struct weir_pair weir_pair_load(const struct weir_pair *at)
     return pair;
 }
 
-/* Puts `desired` at `at` if it holds `expected`. Where it does not, what was read is stored back: only
- * then were its two halves of one moment. */
+/* Puts `desired` at `at` if it holds `expected`. Where it does not, what was read is stored back:
+ * only then were its two halves of one moment. */
 static inline bool weir_pair_swap(struct weir_pair *at, struct weir_pair expected,
                                   struct weir_pair desired)
 {

@@ -3,15 +3,14 @@
 #ifndef WEIR_BASE_PAIR_X86_64_H
 #define WEIR_BASE_PAIR_X86_64_H
 
-#include <emmintrin.h>
-
 static inline struct weir_pair weir_pair_load(const struct weir_pair *at)
 {
-    __m128i value;
-    __asm__ volatile("movdqa %1, %0" : "=x"(value) : "m"(*at) : "memory");
+    /* pextrq came with SSE4.1, which every processor with AVX has. */
     struct weir_pair pair;
-    pair.low = (uint64_t)_mm_cvtsi128_si64(value);
-    pair.high = (uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(value, value));
+    __asm__ volatile("movdqa %2, %%xmm0\n\tmovq %%xmm0, %0\n\tpextrq $1, %%xmm0, %1"
+                     : "=r"(pair.low), "=r"(pair.high)
+                     : "m"(*at)
+                     : "xmm0", "memory");
     return pair;
 }
 

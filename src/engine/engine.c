@@ -51,22 +51,28 @@ static inline struct weir_ask question(enum weir_verb verb, const struct weir_li
     };
 }
 
+/* Every check but the commonest, apart, so that the latter needs no stack. */
+static __attribute__((noinline)) enum weir_status check_any(struct weir *weir,
+                                                            const struct weir_limit *limit,
+                                                            struct weir_bytes key, uint64_t cost,
+                                                            int64_t now_us,
+                                                            struct weir_decision *ret_decision)
+{
+    struct weir_ask ask = question(WEIR_VERB_CHECK, limit, key, cost);
+    return ask_store(weir, &ask, now_us, ret_decision);
+}
+
 enum weir_status weir_check(struct weir *weir, const struct weir_limit *limit,
                             struct weir_bytes key, uint64_t cost, int64_t now_us,
                             struct weir_decision *ret_decision)
 {
     assert(weir != NULL && limit != NULL && ret_decision != NULL);
-    if (__builtin_expect(cost == 0, 0)) {
-        return weir_peek(weir, limit, key, cost, now_us, ret_decision);
+    if (__builtin_expect(cost == 1 && key.len <= WEIR_KEY_MAX &&
+                             (uint64_t)now_us <= (uint64_t)WEIR_TIME_MAX,
+                         1)) {
+        return weir->store->ops->check_one(weir->store, limit, key, now_us, ret_decision);
     }
-    enum weir_status status = admissible(weir, limit, key);
-    if (__builtin_expect(now_us < 0 || now_us > WEIR_TIME_MAX, 0) && status == WEIR_OK) {
-        status = weir_clock_resolve(now_us, &now_us);
-    }
-    if (__builtin_expect(status != WEIR_OK, 0)) {
-        return status;
-    }
-    return weir->store->ops->check(weir->store, limit, key, cost, now_us, ret_decision);
+    return check_any(weir, limit, key, cost, now_us, ret_decision);
 }
 
 enum weir_status weir_peek(struct weir *weir, const struct weir_limit *limit, struct weir_bytes key,

@@ -233,6 +233,7 @@ static void fill_in(struct weir_limit *limit, const struct weir_limit_spec *spec
         memcpy(limit->name, options->name.ptr, options->name.len);
         limit->name_length = options->name.len;
     }
+    limit->plain = limit->algorithm <= WEIR_LEAKY_BUCKET && limit->block_us == 0;
     limit->slack_us = slack_of(limit);
     limit->salt = salt_of(limit);
 }

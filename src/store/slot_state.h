@@ -1,9 +1,8 @@
 /* slot_state.h - a key's state as the 80 bits of a slot, and back. The layout is drawn in slot.h.
  *
- * Times are kept modulo 2^48 us (8.9 years) and read relative to now: up to 2^46 us (2.2 years)
- * ahead of it, the rest behind. No state lies further ahead than two periods of a year. A key that
- * nobody asked about for 6.7 years would be read as ahead, and be clamped to its limit: at worst
- * one span of denials. */
+ * Times are kept modulo 2^48 us and read as the one nearest to now, up to 2^47 us (4.4 years) away.
+ * No state lies further ahead than two periods of a year. A key that nobody asked about for 4.4
+ * years would be read as ahead, and be clamped to its limit: at worst one span of denials. */
 
 #ifndef WEIR_STORE_SLOT_STATE_H
 #define WEIR_STORE_SLOT_STATE_H
@@ -12,7 +11,7 @@
 #include "store/slot.h"
 
 #define WEIR_TIME_BITS 48
-#define WEIR_AHEAD_BITS 46
+#define WEIR_AHEAD_BITS 47
 
 _Static_assert(2 * WEIR_PERIOD_MAX < (INT64_C(1) << WEIR_AHEAD_BITS),
                "every state must be readable as ahead of now");
@@ -24,25 +23,22 @@ static inline enum weir_kind weir_state_kind(const struct weir_limit *limit)
     return limit->algorithm == WEIR_SLIDING_WINDOW ? WEIR_KIND_COARSE : WEIR_KIND_FINE;
 }
 
-/* `stored` (modulo 2^bits) as the time near `now`, both in units of one kind. */
-static inline int64_t weir_time_near(uint64_t stored, int64_t now, unsigned bits)
+/* `field`, whose upper bits from `shift` on are a time modulo 2^(64 - shift), as the time nearest
+ * to `now`, both in units of one kind. What lies below the time in the field falls out of the
+ * shift. */
+static inline int64_t weir_time_near(uint64_t field, int64_t now, unsigned shift)
 {
-    const uint64_t modulus = UINT64_C(1) << bits;
-    const uint64_t ahead = (stored - (uint64_t)now) & (modulus - 1);
-    const unsigned behind_bits = WEIR_TIME_BITS - WEIR_AHEAD_BITS;
-    return ahead < (modulus >> behind_bits) ? now + (int64_t)ahead
-                                            : now + (int64_t)ahead - (int64_t)modulus;
+    return now + ((int64_t)(field - ((uint64_t)now << shift)) >> shift);
 }
 
 /* When the key of a live slot of `kind` is as if never used. */
 static inline int64_t weir_slot_until(struct weir_pair value, unsigned kind, int64_t now_us)
 {
     if (kind == WEIR_KIND_COARSE) {
-        return weir_time_near(value.high >> (16 + WEIR_COARSE_BITS), now_us >> WEIR_COARSE_BITS,
-                              WEIR_TIME_BITS - WEIR_COARSE_BITS) *
+        return weir_time_near(value.high, now_us >> WEIR_COARSE_BITS, 16 + WEIR_COARSE_BITS) *
                (1 << WEIR_COARSE_BITS);
     }
-    return weir_time_near(value.high >> 16, now_us, WEIR_TIME_BITS);
+    return weir_time_near(value.high, now_us, 16);
 }
 
 static inline struct weir_state weir_slot_unpack(struct weir_pair value, unsigned kind,
@@ -53,6 +49,15 @@ static inline struct weir_state weir_slot_unpack(struct weir_pair value, unsigne
     return (struct weir_state){
         .until_us = weir_slot_until(value, kind, now_us),
         .payload = (value.low & 0xffff) | (value.high & high_mask) << 16,
+    };
+}
+
+/* A fine state that is not before now, put into a slot. */
+static inline struct weir_pair weir_slot_pack_fine(uint64_t tag, struct weir_state state)
+{
+    return (struct weir_pair){
+        .low = tag | (uint64_t)WEIR_KIND_FINE << WEIR_KIND_SHIFT | (state.payload & 0xffff),
+        .high = (uint64_t)state.until_us << 16 | state.payload >> 16,
     };
 }
 

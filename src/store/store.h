@@ -31,11 +31,11 @@ struct weir_store;
 
 /* What every store can do. All may be called from any number of threads at once, except close. */
 struct weir_store_ops {
-    /* decide() for the commonest verb, with everything in registers: a check of a cost of 1 or
-     * more. */
-    enum weir_status (*check)(struct weir_store *store, const struct weir_limit *limit,
-                              struct weir_bytes key, uint64_t cost, int64_t now_us,
-                              struct weir_decision *ret_decision);
+    /* decide() for the commonest question, all of it in registers: a check of a cost of 1. It says
+     * itself whether the algorithm is supported. */
+    enum weir_status (*check_one)(struct weir_store *store, const struct weir_limit *limit,
+                                  struct weir_bytes key, int64_t now_us,
+                                  struct weir_decision *ret_decision);
     enum weir_status (*decide)(struct weir_store *store, const struct weir_ask *ask,
                                struct weir_decision *ret_decision);
     /* Decides `count` requests one after another, each by itself, all at `now_us`; stops at the

@@ -188,9 +188,6 @@ void weir_table_forget(struct weir_place place)
 struct weir_place weir_place_of_block(struct weir_place place)
 {
     place.tag ^= BLOCK_TAG;
-    if (place.tag == 0) {
-        place.tag = BLOCK_TAG;
-    }
     return place;
 }
 

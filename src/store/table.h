@@ -40,10 +40,9 @@ void weir_table_init(struct weir_table *table, void *memory);
 static inline struct weir_place weir_table_place(const struct weir_table *table, uint64_t hash)
 {
     uint64_t set = (uint64_t)(((weir_u128)hash * table->sets) >> 64);
-    uint64_t tag = hash << WEIR_TAG_SHIFT;
     return (struct weir_place){
         .set = &table->slots[set * WEIR_SET_SLOTS],
-        .tag = tag != 0 ? tag : UINT64_C(1) << WEIR_TAG_SHIFT,
+        .tag = hash << WEIR_TAG_SHIFT,
     };
 }
 
