@@ -23,11 +23,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* A file whose name another process keeps making and removing is tried this often. */
 #define OPEN_TRIES 8
+
+/* So much of a new file is reserved at a time. */
+#define RESERVE_PIECE ((uint64_t)64 << 20)
 
 static enum weir_status system_error(const char *path, const char *what,
                                      struct weir_error *ret_error)
@@ -45,6 +50,26 @@ static enum weir_status refuse(const char *path, const char *why, struct weir_er
     return WEIR_ERR_FORMAT;
 }
 
+static bool all_zero(const void *memory, size_t size)
+{
+    const char *bytes = memory;
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the numbers of a header belong together. The slots are bounded first, as their bytes must
+ * not be more than 2^64. */
+static bool makes_sense(const struct weir_table_header *header)
+{
+    return header->header_bytes == sizeof(*header) && header->slots > 0 &&
+           header->slots <= weir_table_slots(WEIR_TABLE_SIZE_MAX) &&
+           header->slots % WEIR_SET_SLOTS == 0 && header->bytes == weir_table_bytes(header->slots);
+}
+
 /* Whether `header`, of a file of `file_bytes`, is one that this version can use. */
 static enum weir_status judge(const char *path, const struct weir_table_header *header,
                               uint64_t file_bytes, struct weir_error *ret_error)
@@ -58,11 +83,12 @@ static enum weir_status judge(const char *path, const struct weir_table_header *
     if (header->version != WEIR_TABLE_VERSION) {
         return refuse(path, "this table was made by another version of weir", ret_error);
     }
-    if (header->checksum != weir_table_checksum(header)) {
+    if (header->checksum != weir_table_checksum(header) ||
+        !all_zero(header->unused, sizeof(header->unused)) ||
+        !all_zero(header->padding, sizeof(header->padding))) {
         return refuse(path, "this table's header is corrupt", ret_error);
     }
-    if (header->header_bytes != sizeof(*header) || header->slots == 0 ||
-        header->slots % WEIR_SET_SLOTS != 0 || header->bytes != weir_table_bytes(header->slots)) {
+    if (!makes_sense(header)) {
         return refuse(path, "this table's header makes no sense", ret_error);
     }
     if (header->bytes != file_bytes) {
@@ -71,14 +97,20 @@ static enum weir_status judge(const char *path, const struct weir_table_header *
     return WEIR_OK;
 }
 
+/* Maps the file whose header was judged, or made, as `header`. What was judged counts: whoever may
+ * write the file could have changed the mapped header since, and its size decides which memory is
+ * touched. */
 static enum weir_status map_file(struct weir_table_store *self, const char *path, int file,
-                                 uint64_t bytes, struct weir_error *ret_error)
+                                 const struct weir_table_header *header,
+                                 struct weir_error *ret_error)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void *memory = mmap(NULL, header->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED) {
         return system_error(path, "mapping the file", ret_error);
     }
     weir_table_init(&self->table, memory);
+    self->table.sets = header->slots / WEIR_SET_SLOTS;
+    self->table.secret = header->secret;
     return WEIR_OK;
 }
 
@@ -114,27 +146,47 @@ static enum weir_status use_file(struct weir_table_store *self, const char *path
             (unsigned long long)weir_table_slots(options->size));
         return WEIR_ERR_FORMAT;
     }
-    return map_file(self, path, file, header.bytes, ret_error);
+    return map_file(self, path, file, &header, ret_error);
 }
 
-/* Reserves the blocks and writes the header. */
+/* Reserves the blocks of a new file; false with errno. In pieces, as a signal makes the kernel give
+ * up the piece it is at. A file over the process's own limit would end the process by a signal. */
+static bool reserve_blocks(int file, uint64_t bytes)
+{
+    struct rlimit most;
+    if (getrlimit(RLIMIT_FSIZE, &most) == 0 && bytes > most.rlim_cur) {
+        errno = EFBIG;
+        return false;
+    }
+    for (uint64_t at = 0; at < bytes;) {
+        const uint64_t piece = bytes - at < RESERVE_PIECE ? bytes - at : RESERVE_PIECE;
+        errno = posix_fallocate(file, (off_t)at, (off_t)piece);
+        if (errno == 0) {
+            at += piece;
+        } else if (errno != EINTR) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Reserves the blocks and writes the header, and waits until both are on the disk: else, after a
+ * loss of power, the name could be there without them. */
 static enum weir_status fill_file(const char *path, int file,
                                   const struct weir_store_options *options,
-                                  struct weir_error *ret_error)
+                                  struct weir_table_header *header, struct weir_error *ret_error)
 {
-    struct weir_table_header header = {0};
-    const uint64_t slots = weir_table_slots(options->size);
-    enum weir_status status = weir_table_format(&header, slots, options->now_us);
+    enum weir_status status =
+        weir_table_format(header, weir_table_slots(options->size), options->now_us);
     if (status != WEIR_OK) {
         weir_error_set(ret_error, 0, 0, "%s: no random bytes for the secret", path);
         return status;
     }
-    errno = posix_fallocate(file, 0, (off_t)header.bytes);
-    if (errno != 0) {
+    if (!reserve_blocks(file, header->bytes)) {
         return system_error(path, "reserving the file's space", ret_error);
     }
-    if (pwrite(file, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
-        fchmod(file, options->mode) != 0) {
+    if (pwrite(file, header, sizeof(*header), 0) != (ssize_t)sizeof(*header) ||
+        fchmod(file, options->mode) != 0 || fsync(file) != 0) {
         return system_error(path, "writing the new file", ret_error);
     }
     return WEIR_OK;
@@ -145,6 +197,7 @@ static enum weir_status fill_file(const char *path, int file,
 static int make_file(const char *path, char *ret_passing, size_t size)
 {
     char folder[PATH_MAX];
+    uint64_t number;
     const char *slash = strrchr(path, '/');
     (void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path + 1), path);
     ret_passing[0] = '\0';
@@ -152,11 +205,17 @@ static int make_file(const char *path, char *ret_passing, size_t size)
     if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) {
         return file;
     }
-    if ((size_t)snprintf(ret_passing, size, "%s.%ld.new", path, (long)getpid()) >= size) {
+    /* At random, as neither threads nor containers that share the folder differ in their process
+     * id. */
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number)) {
+        return -1;
+    }
+    if ((size_t)snprintf(ret_passing, size, "%s.%016llx", path, (unsigned long long)number) >=
+        size) {
+        ret_passing[0] = '\0';
         errno = ENAMETOOLONG;
         return -1;
     }
-    (void)unlink(ret_passing);
     return open(ret_passing, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 }
 
@@ -181,7 +240,8 @@ static enum weir_status create(struct weir_table_store *self, const char *path,
     if (file < 0) {
         return system_error(path, "making the file", ret_error);
     }
-    enum weir_status status = fill_file(path, file, options, ret_error);
+    struct weir_table_header header = {0};
+    enum weir_status status = fill_file(path, file, options, &header, ret_error);
     bool named = false;
     if (status == WEIR_OK) {
         named = name_file(file, passing, path);
@@ -190,8 +250,7 @@ static enum weir_status create(struct weir_table_store *self, const char *path,
         }
     }
     if (named) {
-        status = map_file(self, path, file, weir_table_bytes(weir_table_slots(options->size)),
-                          ret_error);
+        status = map_file(self, path, file, &header, ret_error);
     }
     if (passing[0] != '\0') {
         (void)unlink(passing);
@@ -208,7 +267,7 @@ static enum weir_status open_or_create(struct weir_table_store *self, const char
                                        struct weir_error *ret_error)
 {
     for (int tries = 0; tries < OPEN_TRIES; tries++) {
-        int file = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+        int file = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (file >= 0) {
             enum weir_status status = use_file(self, path, file, options, ret_error);
             (void)close(file);
