@@ -33,5 +33,7 @@ extern const struct subject subject_model;  /* the model itself */
 extern const struct subject subject_algo;   /* src/algo, without a store */
 extern const struct subject subject_memory; /* the library's own calls, on "memory:" */
 extern const struct subject subject_shm;    /* and on "shm:" */
+extern const struct subject subject_all;    /* on "memory:", checked by weir_check_all */
+extern const struct subject subject_batch;  /* and by weir_check_batch */
 
 #endif

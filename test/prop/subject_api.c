@@ -107,6 +107,25 @@ static void check(void *self, uint64_t cost, int64_t now_us, struct weir_decisio
     must(weir_check(key->weir, key->limit, name_of(key), cost, now_us, ret_decision));
 }
 
+static void check_all(void *self, uint64_t cost, int64_t now_us, struct weir_decision *ret_decision)
+{
+    struct key *key = self;
+    const struct weir_request request = {key->limit, name_of(key), cost};
+    size_t denied;
+    must(weir_check_all(key->weir, &request, 1, now_us, ret_decision, &denied));
+    assert(denied == (ret_decision->allowed ? 1 : 0));
+}
+
+static void check_batch(void *self, uint64_t cost, int64_t now_us,
+                        struct weir_decision *ret_decision)
+{
+    struct key *key = self;
+    const struct weir_request request = {key->limit, name_of(key), cost};
+    size_t done;
+    must(weir_check_batch(key->weir, &request, 1, now_us, ret_decision, &done));
+    assert(done == 1);
+}
+
 static void peek(void *self, uint64_t cost, int64_t now_us, struct weir_decision *ret_decision)
 {
     struct key *key = self;
@@ -150,6 +169,36 @@ const struct subject subject_shm = {
     .fresh = fresh,
     .limit = set_limit,
     .check = check,
+    .peek = peek,
+    .refund = refund,
+    .reset = reset,
+};
+
+const struct subject subject_all = {
+    .name = "check_all",
+    .holds = holds_all,
+    .back_us = 80 * DAY,
+    .forward_us = 4 * 365 * DAY,
+    .open = open_memory,
+    .close = close_key,
+    .fresh = fresh,
+    .limit = set_limit,
+    .check = check_all,
+    .peek = peek,
+    .refund = refund,
+    .reset = reset,
+};
+
+const struct subject subject_batch = {
+    .name = "check_batch",
+    .holds = holds_all,
+    .back_us = 80 * DAY,
+    .forward_us = 4 * 365 * DAY,
+    .open = open_memory,
+    .close = close_key,
+    .fresh = fresh,
+    .limit = set_limit,
+    .check = check_batch,
     .peek = peek,
     .refund = refund,
     .reset = reset,

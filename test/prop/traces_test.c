@@ -47,6 +47,26 @@ TRACES(shm, fixed_window, WEIR_FIXED_WINDOW, 1000)
 TRACES(shm, calendar_window, WEIR_CALENDAR_WINDOW, 500)
 TRACES(shm, sliding_window, WEIR_SLIDING_WINDOW, 500)
 
+/* One request asked by weir_check_all, or in a batch, is answered as one asked by weir_check. */
+static void on_every_algorithm(const struct subject *subject)
+{
+    for (unsigned algorithm = 0; algorithm <= WEIR_SLIDING_LOG; algorithm++) {
+        search(subject, (enum weir_algorithm)algorithm, 500);
+    }
+}
+
+static void all_of_one(void **state)
+{
+    (void)state;
+    on_every_algorithm(&subject_all);
+}
+
+static void batches_of_one(void **state)
+{
+    (void)state;
+    on_every_algorithm(&subject_batch);
+}
+
 /* Zones with clocks that change at midnight, by half an hour, with a day left out, and south of the
  * equator. */
 static void calendar_in_zones(void **state)
@@ -69,14 +89,24 @@ static void calendar_in_zones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(algo_token_bucket),      cmocka_unit_test(algo_leaky_bucket),
-        cmocka_unit_test(algo_fixed_window),      cmocka_unit_test(algo_calendar_window),
-        cmocka_unit_test(algo_sliding_window),    cmocka_unit_test(memory_token_bucket),
-        cmocka_unit_test(memory_leaky_bucket),    cmocka_unit_test(memory_fixed_window),
-        cmocka_unit_test(memory_calendar_window), cmocka_unit_test(memory_sliding_window),
-        cmocka_unit_test(memory_sliding_log),     cmocka_unit_test(shm_token_bucket),
-        cmocka_unit_test(shm_leaky_bucket),       cmocka_unit_test(shm_fixed_window),
-        cmocka_unit_test(shm_calendar_window),    cmocka_unit_test(shm_sliding_window),
+        cmocka_unit_test(algo_token_bucket),
+        cmocka_unit_test(algo_leaky_bucket),
+        cmocka_unit_test(algo_fixed_window),
+        cmocka_unit_test(algo_calendar_window),
+        cmocka_unit_test(algo_sliding_window),
+        cmocka_unit_test(memory_token_bucket),
+        cmocka_unit_test(memory_leaky_bucket),
+        cmocka_unit_test(memory_fixed_window),
+        cmocka_unit_test(memory_calendar_window),
+        cmocka_unit_test(memory_sliding_window),
+        cmocka_unit_test(memory_sliding_log),
+        cmocka_unit_test(shm_token_bucket),
+        cmocka_unit_test(shm_leaky_bucket),
+        cmocka_unit_test(shm_fixed_window),
+        cmocka_unit_test(shm_calendar_window),
+        cmocka_unit_test(shm_sliding_window),
+        cmocka_unit_test(all_of_one),
+        cmocka_unit_test(batches_of_one),
         cmocka_unit_test(calendar_in_zones),
     };
     return cmocka_run_group_tests_name("traces", tests, NULL, NULL);
