@@ -1,7 +1,6 @@
 /* bucket_test.c - the steps of token-bucket and leaky-bucket at their edges; what they answer
  * otherwise is held to the model, test/prop. */
 
-#include "algo/token_bucket.h"
 #include "unit/algo/step_parts.h"
 
 #include <setjmp.h>
@@ -120,26 +119,6 @@ static void only_a_queue_delays(void **state)
     weir_limit_free(queue);
 }
 
-/* The step that the table has inline is the step. */
-static void the_inline_step_is_the_step(void **state)
-{
-    (void)state;
-    struct weir_limit *limit = limit_of("999983/s");
-    const struct weir_state key = {T0 + 777, 99};
-    struct weir_decision a = {0};
-    struct weir_decision b = {0};
-    const struct weir_step direct = weir_bucket_step(limit, key, T0, 17, true, &a);
-    const struct weir_bucket_turn turn = weir_bucket_turn(limit, key, T0, 17);
-    const struct weir_step next = weir_bucket_next(&turn, T0, true);
-    weir_bucket_answer(limit, &turn, true, &b);
-    assert_int_equal(direct.next.until_us, next.next.until_us);
-    assert_int_equal(direct.next.payload, next.next.payload);
-    assert_int_equal(direct.write, next.write);
-    assert_int_equal(a.remaining, b.remaining);
-    assert_int_equal(a.reset_after_us, b.reset_after_us);
-    weir_limit_free(limit);
-}
-
 static void any_state_of_a_token_bucket_is_survived(void **state)
 {
     (void)state;
@@ -161,7 +140,6 @@ int main(void)
         cmocka_unit_test(a_debt_beyond_the_slack_is_pulled_in),
         cmocka_unit_test(a_refund_is_bounded_and_writes_only_what_changes),
         cmocka_unit_test(only_a_queue_delays),
-        cmocka_unit_test(the_inline_step_is_the_step),
         cmocka_unit_test(any_state_of_a_token_bucket_is_survived),
         cmocka_unit_test(any_state_of_a_leaky_bucket_is_survived),
     };
