@@ -106,7 +106,16 @@ def check_manuals(folder):
                 fail(f"{function}(3) does not show it")
 
 
+def check_readme(source):
+    """The README's program is the smallest example, which is compiled and run here, without its head."""
+    with open(os.path.join(source, "examples/ten_lines.c"), encoding="utf-8") as file:
+        program = re.sub(r"\A/\*.*?\*/\n\n", "", file.read(), flags=re.DOTALL)
+    if c_blocks(os.path.join(source, "README.md")) != [program]:
+        fail("the block of C in README.md is not examples/ten_lines.c")
+
+
 def installed(source, build, compiler):
+    check_readme(source)
     with tempfile.TemporaryDirectory(prefix="weir-installed-") as folder:
         run(["meson", "install", "-C", build, "--no-rebuild", "--destdir", folder])
         libraries = [at for at, _, files in os.walk(folder) if "libweir.a" in files]
