@@ -1,4 +1,5 @@
-/* clock.h - the one place in libweir that reads a clock, for callers that bring no time of their own. */
+/* clock.h - the one place in libweir that reads a clock, for callers that bring no time of their
+ * own. */
 
 #ifndef WEIR_ENGINE_CLOCK_H
 #define WEIR_ENGINE_CLOCK_H

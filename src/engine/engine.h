@@ -5,7 +5,8 @@
 
 #include "store/store.h"
 
-/* An open store with its memory's owner. Immutable once open: everything that changes is in the store. */
+/* An open store with its memory's owner. Immutable once open: everything that changes is in the
+ * store. */
 struct weir {
     struct weir_store *store;
     struct weir_allocator allocator;
