@@ -81,6 +81,11 @@ static enum weir_status play_classic(struct demo *demo, const struct cli_target 
     if (status != WEIR_OK) {
         return status;
     }
+    if (!demo->fast) {
+        /* The wait counts from when the request was decided, a little later than planned; and the
+         * clock's reading lost up to a microsecond. */
+        demo->at_us = cli_monotonic_us() + 1 - demo->start_us;
+    }
     cli_print(&demo->output, "           waiting %s until the window is over ",
               cli_duration_words(decision.retry_after_us).text);
     const bool over = wait_for(demo, demo->at_us + decision.retry_after_us, true);
