@@ -1,7 +1,7 @@
 /* table_format.h - the bytes of a table: the same in memory and in an shm file.
  *
  *     offset  bytes  what                                         written
- *          0      8  "weir-shm"                                   once, before the file has its name
+ *          0      8  "weir-shm"                                   once, before it has its name
  *          8      4  version of this format, 1                    "
  *         12      4  bytes of this header, 2048                   "
  *         16      8  0x0102030405060708, as this machine has it   "
