@@ -54,7 +54,7 @@ static uint64_t random_next(uint64_t *state)
 
 static int write_keys(const char *path, size_t count)
 {
-    uint32_t *ids = malloc(count * sizeof(*ids));
+    uint32_t *ids = calloc(count, sizeof(*ids));
     FILE *file = fopen(path, "wb");
     uint64_t state = 1;
     if (ids == NULL || file == NULL) {
@@ -158,8 +158,8 @@ static const struct bench_contender *const contenders[] = {
 };
 
 static const char *const limit_names[] = {
-    "open",         "closed",          "keyed",          "token-bucket", "leaky-bucket",
-    "fixed-window", "calendar-window", "sliding-window", "sliding-log",
+    "open",         "closed",       "keyed",           "token-bucket",   "token-bucket-part",
+    "leaky-bucket", "fixed-window", "calendar-window", "sliding-window", "sliding-log",
 };
 static const char *const way_names[] = {"check", "clock", "peek", "together", "bare"};
 

@@ -121,7 +121,7 @@ static void open_map(struct map *map, unsigned shards, size_t keys, double per_s
 
 static void open_maps(struct map *maps, unsigned shards, size_t keys)
 {
-    open_map(&maps[BENCH_OPEN], shards, 16, 1e9, 1e9);
+    open_map(&maps[BENCH_OPEN], shards, 16, 1e6, 1e8);
     open_map(&maps[BENCH_CLOSED], shards, 16, 1.0 / 3600, 1);
     open_map(&maps[BENCH_KEYED], shards, keys, 1000.0 / 60, 1000);
 }

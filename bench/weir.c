@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 static const char *const limit_texts[BENCH_ALGORITHMS] = {
-    [BENCH_OPEN] = "1000000000/s",
+    [BENCH_OPEN] = "1000000/s burst 100000000",
     [BENCH_CLOSED] = "1/h",
     [BENCH_KEYED] = "1000/m",
 };
@@ -21,8 +21,9 @@ static const struct {
     const char *hot;
     const char *few;
 } algorithm_texts[BENCH_ALGORITHM_COUNT] = {
-    {"1000000000/s token-bucket", "1000/m token-bucket"},
-    {"1000000000/s leaky-bucket", "1000/m leaky-bucket"},
+    {"1000000/s burst 100000000", "1000/m"},
+    {"999983/s burst 100000000", "997/m"},
+    {"1000000/s leaky-bucket burst 100000000", "1000/m leaky-bucket"},
     {"1000000000/s fixed-window", "1000/m fixed-window"},
     {"4000000000/month calendar-window Europe/Rome", "1000/month calendar-window Europe/Rome"},
     {"2000000/s sliding-window", "1000/m sliding-window"},

@@ -1,8 +1,9 @@
-// The opponent in Go: golang.org/x/time/rate behind the usual keyed map, a mutex and a map from key to
-// *rate.Limiter.
+// The opponent in Go: golang.org/x/time/rate behind the usual keyed map, a mutex and a map from key
+// to *rate.Limiter.
 //
-// It answers the commands of ../bench.c. Kind to it: the map is made with its room, the collector rests
-// once the keys are in (nothing here makes garbage after that), and looking a key up makes no string of it.
+// It answers the commands of ../bench.c. Kind to it: the map is made with its room, the collector
+// rests once the keys are in (nothing here makes garbage after that), and looking a key up makes no
+// string of it.
 package main
 
 import (
@@ -100,7 +101,7 @@ func fill(keys []byte, step int) {
 	before := residentBytes()
 	count := len(keys) / keyLen
 	limiters = map[string]*keyed{
-		"open":   newKeyed(1e9, 1e9, 16),
+		"open":   newKeyed(1e6, 1e8, 16),
 		"closed": newKeyed(rate.Every(time.Hour), 1, 16),
 		"keyed":  newKeyed(rate.Limit(1000.0/60), 1000, count),
 	}

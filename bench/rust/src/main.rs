@@ -1,9 +1,11 @@
 //! The opponent in Rust: the crate governor, keyed, over its default store, a DashMap.
 //!
-//! It answers the commands of ../bench.c. Kind to it: a key is an array of 16 bytes, so that no String is
-//! looked up or kept, and the supplied clock is one load.
+//! It answers the commands of ../bench.c, and one way more: `counter` is governor with the clock
+//! that it takes by itself, which reads the processor's counter; `clock` is the system's clock, as
+//! for all others. Kind to it: a key is an array of 16 bytes, so that no String is looked up or
+//! kept, and the supplied clock is one load.
 
-use governor::clock::{Clock, DefaultClock, Reference};
+use governor::clock::{Clock, DefaultClock, Reference, SystemClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
@@ -63,20 +65,22 @@ struct Limiters {
     open: Limiter<SuppliedClock>,
     closed: Limiter<SuppliedClock>,
     keyed: Limiter<SuppliedClock>,
-    open_clock: Limiter<DefaultClock>,
+    open_clock: Limiter<SystemClock>,
+    open_counter: Limiter<DefaultClock>,
 }
 
 impl Limiters {
     fn new() -> Self {
         let count = |n| NonZeroU32::new(n).expect("not zero");
-        let open = Quota::per_second(count(1_000_000_000));
+        let open = Quota::per_second(count(1_000_000)).allow_burst(count(100_000_000));
         let closed = Quota::per_hour(count(1));
         let keyed = Quota::per_minute(count(1000));
         Limiters {
             open: RateLimiter::dashmap_with_clock(open, SuppliedClock),
             closed: RateLimiter::dashmap_with_clock(closed, SuppliedClock),
             keyed: RateLimiter::dashmap_with_clock(keyed, SuppliedClock),
-            open_clock: RateLimiter::keyed(open),
+            open_clock: RateLimiter::dashmap_with_clock(open, SystemClock),
+            open_counter: RateLimiter::keyed(open),
         }
     }
 }
@@ -112,6 +116,7 @@ fn each<C: Clock>(limiter: &Limiter<C>, load: Load) -> u64 {
 fn run_load(limiters: &Limiters, limit: &str, way: &str, load: Load) -> u64 {
     match (limit, way) {
         ("open", "clock") => each(&limiters.open_clock, load),
+        ("open", "counter") => each(&limiters.open_counter, load),
         ("open", "check") => each(&limiters.open, load),
         ("closed", "check") => each(&limiters.closed, load),
         ("keyed", "check") => each(&limiters.keyed, load),
@@ -126,7 +131,11 @@ fn die(message: &str) -> ! {
 
 fn resident_bytes() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").expect("/proc/self/statm");
-    let pages: usize = text.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("a number");
+    let pages: usize = text
+        .split(' ')
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .expect("a number");
     pages * 4096
 }
 
@@ -135,7 +144,13 @@ fn fill(keys: &[Key], step: usize) -> Limiters {
     let limiters = Limiters::new();
     let mut at = 0;
     for i in 0..keys.len() {
-        let load = Load { keys, at, stride: 0, count: 1, start_us: i as u64 };
+        let load = Load {
+            keys,
+            at,
+            stride: 0,
+            count: 1,
+            start_us: i as u64,
+        };
         each(&limiters.keyed, load);
         at = (at + step) % keys.len();
     }
@@ -145,7 +160,9 @@ fn fill(keys: &[Key], step: usize) -> Limiters {
 
 fn run(limiters: &Limiters, keys: &[Key], words: &[&str]) {
     let number = |i: usize| -> usize {
-        words[i].parse().unwrap_or_else(|_| die(&format!("no number: {}", words[i])))
+        words[i]
+            .parse()
+            .unwrap_or_else(|_| die(&format!("no number: {}", words[i])))
     };
     let (limit, way, which) = (words[2], words[3], words[4]);
     let (first, threads, count) = (number(5), number(6), number(7));
@@ -156,7 +173,13 @@ fn run(limiters: &Limiters, keys: &[Key], words: &[&str]) {
             "all" => (first + t * count, 1),
             _ => die(&format!("which keys are '{which}'?")),
         };
-        Load { keys, at, stride, count, start_us: number(8) as u64 }
+        Load {
+            keys,
+            at,
+            stride,
+            count,
+            start_us: number(8) as u64,
+        }
     };
     let ready = AtomicUsize::new(0);
     let results: Vec<(Instant, Instant, u64)> = std::thread::scope(|scope| {
@@ -173,7 +196,10 @@ fn run(limiters: &Limiters, keys: &[Key], words: &[&str]) {
                 })
             })
             .collect();
-        handles.into_iter().map(|h| h.join().expect("a thread")).collect()
+        handles
+            .into_iter()
+            .map(|h| h.join().expect("a thread"))
+            .collect()
     });
     let start = results.iter().map(|r| r.0).min().expect("a thread");
     let end = results.iter().map(|r| r.1).max().expect("a thread");
@@ -189,10 +215,14 @@ fn main() {
         die("usage: weir-bench serve FILE STEP");
     }
     let bytes = std::fs::read(&arguments[2]).unwrap_or_else(|e| die(&e.to_string()));
-    let keys: Vec<Key> =
-        bytes.chunks_exact(KEY_LEN).map(|key| key.try_into().expect("16 bytes")).collect();
+    let keys: Vec<Key> = bytes
+        .chunks_exact(KEY_LEN)
+        .map(|key| key.try_into().expect("16 bytes"))
+        .collect();
     drop(bytes);
-    let step: usize = arguments[3].parse().unwrap_or_else(|_| die("STEP is a number"));
+    let step: usize = arguments[3]
+        .parse()
+        .unwrap_or_else(|_| die("STEP is a number"));
     let mut limiters: Option<Limiters> = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");
