@@ -239,9 +239,10 @@ enum weir_status weir_check_all(struct weir *weir, const struct weir_request *re
         status = take_all(weir, requests, count, now_us, decisions, &denied);
         if (status == WEIR_OK && denied < count) {
             struct weir_decision denial = decisions[denied];
-            size_t unused;
-            status = look_at_all(weir, requests, count, now_us, decisions, &unused);
+            size_t seen;
+            status = look_at_all(weir, requests, count, now_us, decisions, &seen);
             decisions[denied] = denial;
+            denied = seen < denied ? seen : denied;
         }
     } else if (status == WEIR_OK) {
         status = deny(weir, requests, count, now_us, decisions);
@@ -312,15 +313,22 @@ enum weir_status weir_acquire(struct weir *weir, const struct weir_limit *limit,
         if (status != WEIR_OK) {
             return status;
         }
-        const int64_t left_us = deadline_us - weir_clock_monotonic();
-        if (decision.allowed && decision.delay_us > left_us && cost > 0) {
+        const int64_t until_us = deadline_us - weir_clock_monotonic();
+        const int64_t left_us = until_us > 0 ? until_us : 0;
+        const int64_t turn_us = decision.delay_us;
+        if (decision.allowed && turn_us > left_us) {
             /* Its turn in the queue would come too late: it leaves the queue again. */
-            status = weir_refund(weir, limit, key, cost, WEIR_CLOCK, NULL);
+            if (cost > 0) {
+                status = weir_refund(weir, limit, key, cost, WEIR_CLOCK, &decision);
+            }
+            if (status != WEIR_OK) {
+                return status;
+            }
             decision.allowed = false;
-            decision.retry_after_us = decision.delay_us;
+            decision.retry_after_us = turn_us;
             decision.delay_us = 0;
             *ret_decision = decision;
-            return status;
+            return WEIR_OK;
         }
         if (decision.allowed || decision.retry_after_us > left_us) {
             weir_clock_sleep(decision.allowed ? decision.delay_us : 0);
