@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,6 +68,9 @@ static pid_t start_worker(struct records *records, unsigned index, const struct 
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        /* It works until it is killed: if the test ends before that, failed or stopped, it goes
+         * too. */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         work(records, index, limit);
     }
     return child;
