@@ -40,17 +40,16 @@ static bool is(struct weir_bytes bytes, const char *text)
     return bytes.len == strlen(text) && memcmp(bytes.ptr, text, bytes.len) == 0;
 }
 
-/* The digits at the start of `bytes`, in `base`; what follows them goes to ret_rest. */
+/* The digits at the start of `bytes`, in `base`; what follows them goes to ret_rest. A number that
+ * is too large becomes one that is too large for anything. */
 static bool read_number(struct weir_bytes bytes, unsigned base, uint64_t *ret_number,
                         struct weir_bytes *ret_rest)
 {
     uint64_t number = 0;
     size_t i = 0;
     for (; i < bytes.len && bytes.ptr[i] >= '0' && bytes.ptr[i] < (char)('0' + (int)base); i++) {
-        if (number > (UINT64_MAX - 9) / base) {
-            return false;
-        }
-        number = number * base + (uint64_t)(bytes.ptr[i] - '0');
+        number = number > (UINT64_MAX - 9) / base ? UINT64_MAX
+                                                  : number * base + (uint64_t)(bytes.ptr[i] - '0');
     }
     *ret_number = number;
     *ret_rest = weir_bytes(bytes.ptr + i, bytes.len - i);
