@@ -2,6 +2,8 @@
 
 #include "support/fixture.h"
 
+#include "base/pair.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,6 +14,12 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#if defined(WEIR_PAIR_BUILTIN)
+static const bool processes_share_swaps = false;
+#else
+static const bool processes_share_swaps = true;
+#endif
 
 static void must(enum weir_status status, const char *what, const struct weir_error *error)
 {
@@ -158,6 +166,10 @@ void fixture_shared_free(void *memory, size_t size)
 void fixture_processes(unsigned count, fixture_member *member, void *shared)
 {
     assert(count >= 1 && count <= FIXTURE_CROWD_MAX);
+    if (!processes_share_swaps) {
+        fixture_threads(count, member, shared);
+        return;
+    }
     pthread_barrier_t *start = fixture_shared(sizeof(*start));
     pthread_barrierattr_t across;
     pid_t children[FIXTURE_CROWD_MAX];

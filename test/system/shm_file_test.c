@@ -410,7 +410,7 @@ static void a_full_file_system_is_reported_and_nothing_is_left_there(void **stat
     struct fixture_folder folder = fixture_folder_make();
     const pid_t child = fork();
     if (child == 0) {
-        _exit(fill_small_file_system(&folder));
+        _exit((int)fill_small_file_system(&folder));
     }
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
