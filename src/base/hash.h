@@ -83,30 +83,45 @@ static inline uint64_t weir_load_tail(struct weir_bytes bytes, size_t left)
     return word;
 }
 
-/* SipHash-1-3 of `bytes` under `secret` with `salt` exclusive-ored to its first half. */
-static inline __attribute__((always_inline)) uint64_t weir_hash(const struct weir_secret *secret,
-                                                                uint64_t salt,
-                                                                struct weir_bytes bytes)
+/* The state that a secret starts with, worked out once. */
+static inline struct weir_sip weir_sip_start(const struct weir_secret *secret)
 {
-    const uint64_t k0 = secret->k0 ^ salt;
-    struct weir_sip s = {
-        .v0 = k0 ^ UINT64_C(0x736f6d6570736575),
+    return (struct weir_sip){
+        .v0 = secret->k0 ^ UINT64_C(0x736f6d6570736575),
         .v1 = secret->k1 ^ UINT64_C(0x646f72616e646f6d),
-        .v2 = k0 ^ UINT64_C(0x6c7967656e657261),
+        .v2 = secret->k0 ^ UINT64_C(0x6c7967656e657261),
         .v3 = secret->k1 ^ UINT64_C(0x7465646279746573),
     };
+}
+
+/* SipHash-1-3 of `bytes` under the secret of `start`, with `salt` exclusive-ored to its first half.
+ */
+static inline __attribute__((always_inline)) uint64_t weir_hash_from(const struct weir_sip *start,
+                                                                     uint64_t salt,
+                                                                     struct weir_bytes bytes)
+{
+    struct weir_sip s = *start;
+    s.v0 ^= salt;
+    s.v2 ^= salt;
     const char *at = bytes.ptr;
-    size_t left = bytes.len;
-    for (; left >= 8; left -= 8, at += 8) {
+    const char *end = at + (bytes.len & ~(size_t)7);
+    for (; at != end; at += 8) {
         weir_sip_word(&s, weir_load_word(at));
     }
     uint64_t length = (uint64_t)bytes.len << 56;
-    weir_sip_word(&s, length | weir_load_tail(bytes, left));
+    weir_sip_word(&s, length | weir_load_tail(bytes, bytes.len & 7));
     s.v2 ^= 0xff;
     weir_sip_round(&s);
     weir_sip_round(&s);
     weir_sip_round(&s);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+static inline uint64_t weir_hash(const struct weir_secret *secret, uint64_t salt,
+                                 struct weir_bytes bytes)
+{
+    const struct weir_sip start = weir_sip_start(secret);
+    return weir_hash_from(&start, salt, bytes);
 }
 
 #endif

@@ -38,6 +38,12 @@ static inline uint64_t weir_pair_low(const struct weir_pair *at)
     return __atomic_load_n(&at->low, __ATOMIC_RELAXED);
 }
 
+/* The high half, in the same way. */
+static inline uint64_t weir_pair_high(const struct weir_pair *at)
+{
+    return __atomic_load_n(&at->high, __ATOMIC_RELAXED);
+}
+
 #if defined(__SANITIZE_THREAD__)
 #define WEIR_PAIR_BUILTIN 1
 #elif defined(__has_feature)

@@ -51,7 +51,8 @@ static inline struct weir_ask question(enum weir_verb verb, const struct weir_li
     };
 }
 
-/* Every check but the commonest, apart, so that the latter needs no stack. */
+/* Every check but the commonest, apart, so that the latter needs no stack. Once the clock is read
+ * it may be that one after all. */
 static __attribute__((noinline)) enum weir_status check_any(struct weir *weir,
                                                             const struct weir_limit *limit,
                                                             struct weir_bytes key, uint64_t cost,
@@ -59,6 +60,12 @@ static __attribute__((noinline)) enum weir_status check_any(struct weir *weir,
                                                             struct weir_decision *ret_decision)
 {
     struct weir_ask ask = question(WEIR_VERB_CHECK, limit, key, cost);
+    if (cost == 1 && key.len <= WEIR_KEY_MAX) {
+        enum weir_status status = weir_clock_resolve(now_us, &now_us);
+        return status == WEIR_OK
+                   ? weir->store->ops->check_one(weir->store, limit, key, now_us, ret_decision)
+                   : status;
+    }
     return ask_store(weir, &ask, now_us, ret_decision);
 }
 

@@ -46,6 +46,7 @@
 #define W_SLOT struct weir_pair
 #define W_LOAD(slot) weir_pair_load(slot)
 #define W_LOW(slot) weir_pair_low(slot)
+#define W_HIGH(slot) weir_pair_high(slot)
 #define W_SWAP(slot, expected, desired) weir_pair_swap((slot), (expected), (desired))
 #define WEIR_SET_SLOTS 8
 #define WEIR_LINE_SLOTS 4
@@ -99,6 +100,16 @@ static inline unsigned weir_slot_order(uint64_t tag, unsigned i)
     const unsigned own = weir_slot_own(tag);
     const unsigned line = (own / WEIR_LINE_SLOTS + i / WEIR_LINE_SLOTS) * WEIR_LINE_SLOTS;
     return (line + (own + i) % WEIR_LINE_SLOTS) % WEIR_SET_SLOTS;
+}
+
+/* What a slot holds, at less cost than a whole load: two halves that may be of two moments. It is
+ * good for one thing, to be the value that a swap expects; who does not swap has to load. */
+static inline struct weir_pair weir_slot_glance(const W_SLOT *slot)
+{
+    struct weir_pair value;
+    value.low = W_LOW(slot);
+    value.high = W_HIGH(slot);
+    return value;
 }
 
 /* Which slots of a line the key of `tag` seems to live in, as bits. All are compared and none is

@@ -14,6 +14,7 @@ struct weir_table {
     struct weir_pair *slots; /* aligned to a set */
     uint64_t sets;
     struct weir_secret secret; /* a copy: the header's may be in another process's reach */
+    struct weir_sip start;     /* of the secret */
 };
 
 /* Where a key may live. */

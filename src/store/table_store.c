@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* How many requests of a batch are under way at once: enough to hide the memory's latency behind
  * one another, few enough for the processor's fetch buffers. */
@@ -116,7 +117,7 @@ static enum weir_status table_decide(struct weir_store *store, const struct weir
                                      struct weir_decision *ret_decision)
 {
     struct weir_table_store *self = table_store_of(store);
-    const uint64_t hash = weir_hash(&self->table.secret, ask->limit->salt, ask->key);
+    const uint64_t hash = weir_hash_from(&self->table.start, ask->limit->salt, ask->key);
     const struct weir_place place = weir_table_place(&self->table, hash);
     weir_place_prefetch(&place);
     switch (ask->verb) {
@@ -133,89 +134,125 @@ static enum weir_status table_decide(struct weir_store *store, const struct weir
     return WEIR_ERR_ARGUMENT;
 }
 
-/* The hot path: a cost of 1, from a bucket without a block, by a key that lives in `slot`. No loop,
- * no call, and little that lives from one end to the other, so that all of it stays in registers.
- * It counts: the fewer instructions a decision takes, the further the processor looks ahead, and on
- * a table larger than the caches it then fetches the next key's line while it waits for this one's
- * (docs/decisions/0004). What can be answered before the swap is, as a locked instruction waits for
- * the stores before it, and the rest after. False, with nothing taken, where it is not as simple as
- * that. */
-static inline __attribute__((always_inline)) bool bucket_take(struct weir_pair *slot,
-                                                              struct weir_pair value, uint64_t tag,
-                                                              const struct weir_limit *limit,
-                                                              int64_t now_us,
-                                                              struct weir_decision *ret_decision)
+/* What a cost of 1 comes to, of a bucket without a block; false where `state` is not to be taken as
+ * it stands. */
+struct bucket_outcome {
+    struct weir_span before;
+    struct weir_span after;
+    bool allowed;
+};
+
+static inline __attribute__((always_inline)) bool bucket_decide(const struct weir_limit *limit,
+                                                                struct weir_state state,
+                                                                int64_t now_us,
+                                                                struct bucket_outcome *ret_outcome)
 {
     const struct weir_rate *rate = &limit->rate;
     const struct weir_span depth = {rate->depth_us, rate->depth_part};
     const struct weir_span interval = {rate->interval_us, rate->interval_part};
-    const struct weir_state state = weir_slot_unpack(value, WEIR_KIND_FINE, now_us);
     if (__builtin_expect(!weir_bucket_sound(limit, state, now_us), 0)) {
         return false;
     }
     const bool idle = state.until_us < now_us;
     const struct weir_span before = {idle ? 0 : state.until_us - now_us, idle ? 0 : state.payload};
     const struct weir_span after = weir_span_add(rate, before, interval);
-    if (__builtin_expect(weir_span_exceeds(after, depth), 0)) {
-        ret_decision->allowed = false;
-        ret_decision->remaining = weir_bucket_left(rate, before);
-        ret_decision->retry_after_us = weir_span_ceil(weir_span_sub(rate, after, depth));
-        ret_decision->reset_after_us = weir_span_ceil(before);
-        return true;
-    }
-    const struct weir_state next = weir_bucket_state(after, now_us);
-    if (__builtin_expect(!W_SWAP(slot, value, weir_slot_pack_fine(tag, next)), 0)) {
-        return false;
-    }
-    ret_decision->allowed = true;
-    ret_decision->remaining = weir_rate_intervals(rate, weir_span_sub(rate, depth, after));
-    ret_decision->reset_after_us = weir_span_ceil(after);
-    if (limit->algorithm == WEIR_LEAKY_BUCKET) {
-        ret_decision->delay_us = weir_span_ceil(before);
-    }
+    *ret_outcome = (struct bucket_outcome){before, after, !weir_span_exceeds(after, depth)};
     return true;
 }
 
-/* What is not done with a look at the key's own slot: it lives in another, or nowhere yet, the swap
- * was lost, the clock or the limit has changed. It needs the place only, so that the key is out of
- * the registers by then. */
-static __attribute__((noinline)) enum weir_status bucket_elsewhere(
+static inline __attribute__((always_inline)) bool bucket_swap(struct weir_pair *slot,
+                                                              struct weir_pair value, uint64_t tag,
+                                                              const struct bucket_outcome *outcome,
+                                                              int64_t now_us)
+{
+    const struct weir_state next = weir_bucket_state(outcome->after, now_us);
+    return W_SWAP(slot, value, weir_slot_pack_fine(tag, next));
+}
+
+_Static_assert(offsetof(struct weir_decision, limit) == sizeof(uint64_t),
+               "the first word of a decision is allowed, blocked and source");
+
+static inline __attribute__((always_inline)) void bucket_admitted(
+    const struct weir_table_store *self, const struct weir_limit *limit,
+    const struct bucket_outcome *outcome, struct weir_decision *ret_decision)
+{
+    const struct weir_rate *rate = &limit->rate;
+    const struct weir_span depth = {rate->depth_us, rate->depth_part};
+    memcpy(ret_decision, &self->admitted, sizeof(self->admitted));
+    ret_decision->limit = limit->ceiling;
+    ret_decision->remaining = weir_rate_intervals(rate, weir_span_sub(rate, depth, outcome->after));
+    ret_decision->retry_after_us = 0;
+    ret_decision->reset_after_us = weir_span_ceil(outcome->after);
+    ret_decision->delay_us =
+        limit->algorithm == WEIR_LEAKY_BUCKET ? weir_span_ceil(outcome->before) : 0;
+}
+
+static void bucket_denied(const struct weir_table_store *self, const struct weir_limit *limit,
+                          const struct bucket_outcome *outcome, struct weir_decision *ret_decision)
+{
+    const struct weir_rate *rate = &limit->rate;
+    const struct weir_span depth = {rate->depth_us, rate->depth_part};
+    *ret_decision = (struct weir_decision){
+        .source = self->source,
+        .limit = limit->ceiling,
+        .remaining = weir_bucket_left(rate, outcome->before),
+        .retry_after_us = weir_span_ceil(weir_span_sub(rate, outcome->after, depth)),
+        .reset_after_us = weir_span_ceil(outcome->before),
+    };
+}
+
+/* What bucket_check leaves: a key that lives in another slot than its own, a denial, a new key, a
+ * swap that was lost, a clock or a limit that has changed. It needs the place only, so that the key
+ * is out of the registers by then. */
+static __attribute__((noinline)) enum weir_status bucket_otherwise(
     const struct weir_table_store *self, const struct weir_limit *limit, struct weir_pair *set,
     uint64_t tag, int64_t now_us, struct weir_decision *ret_decision)
 {
     struct weir_pair value;
-    const unsigned at = weir_slot_find_elsewhere(set, tag, &value);
-    if (at != WEIR_SET_SLOTS && bucket_take(&set[at], value, tag, limit, now_us, ret_decision)) {
-        return WEIR_OK;
+    struct bucket_outcome outcome;
+    const unsigned at = weir_slot_find(set, tag, &value);
+    if (at != WEIR_SET_SLOTS &&
+        bucket_decide(limit, weir_slot_unpack(value, WEIR_KIND_FINE, now_us), now_us, &outcome)) {
+        if (!outcome.allowed) {
+            bucket_denied(self, limit, &outcome, ret_decision);
+            return WEIR_OK;
+        }
+        if (bucket_swap(&set[at], value, tag, &outcome, now_us)) {
+            bucket_admitted(self, limit, &outcome, ret_decision);
+            return WEIR_OK;
+        }
     }
     const struct weir_ask ask = {.limit = limit, .cost = 1, .now_us = now_us};
     weir_table_check(&self->table, (struct weir_place){set, tag}, &ask, ret_decision);
+    ret_decision->source = self->source;
+    ret_decision->blocked = false;
     return WEIR_OK;
 }
 
+/* The hot path: a cost of 1, admitted, from a bucket without a block, by a key that lives in its
+ * own slot. No loop, no call, and little that lives from one end to the other, so that all of it
+ * stays in registers. It counts: the fewer instructions a decision takes, the further the processor
+ * looks ahead, and on a table larger than the caches it then fetches the next key's line while it
+ * waits for this one's (docs/decisions/0004). The answer is stored after the swap, as a locked
+ * instruction waits for every store before it. It only glances at the slot: the swap makes sure of
+ * what it saw. */
 static inline __attribute__((always_inline)) enum weir_status bucket_check(
     const struct weir_table_store *self, struct weir_place place, const struct weir_limit *limit,
     int64_t now_us, struct weir_decision *ret_decision)
 {
     struct weir_pair *slot = &place.set[weir_slot_own(place.tag)];
-    const struct weir_pair value = W_LOAD(slot);
+    const struct weir_pair value = weir_slot_glance(slot);
+    struct bucket_outcome outcome;
     if (__builtin_expect(weir_slot_lives(value.low, place.tag), 1) &&
-        __builtin_expect(bucket_take(slot, value, place.tag, limit, now_us, ret_decision), 1)) {
+        __builtin_expect(
+            bucket_decide(limit, weir_slot_unpack(value, WEIR_KIND_FINE, now_us), now_us, &outcome),
+            1) &&
+        __builtin_expect(outcome.allowed, 1) &&
+        __builtin_expect(bucket_swap(slot, value, place.tag, &outcome, now_us), 1)) {
+        bucket_admitted(self, limit, &outcome, ret_decision);
         return WEIR_OK;
     }
-    return bucket_elsewhere(self, limit, place.set, place.tag, now_us, ret_decision);
-}
-
-/* The part of an answer that is known beforehand, for a request that is allowed and not delayed. */
-static inline void bucket_prepare(const struct weir_table_store *self,
-                                  const struct weir_limit *limit,
-                                  struct weir_decision *ret_decision)
-{
-    ret_decision->blocked = false;
-    ret_decision->source = self->source;
-    ret_decision->limit = limit->ceiling;
-    ret_decision->retry_after_us = 0;
-    ret_decision->delay_us = 0;
+    return bucket_otherwise(self, limit, place.set, place.tag, now_us, ret_decision);
 }
 
 /* Every limit but a bucket without a block. */
@@ -236,9 +273,8 @@ static enum weir_status table_check_one(struct weir_store *store, const struct w
     if (__builtin_expect(!limit->plain, 0)) {
         return check_other(store, limit, key, now_us, ret_decision);
     }
-    const uint64_t hash = weir_hash(&self->table.secret, limit->salt, key);
+    const uint64_t hash = weir_hash_from(&self->table.start, limit->salt, key);
     const struct weir_place place = weir_table_place(&self->table, hash);
-    bucket_prepare(self, limit, ret_decision);
     return bucket_check(self, place, limit, now_us, ret_decision);
 }
 
@@ -254,7 +290,7 @@ static enum weir_status table_batch(struct weir_store *store, const struct weir_
         const size_t chunk = count - from < BATCH ? count - from : BATCH;
         for (size_t i = 0; i < chunk; i++) {
             const struct weir_request *request = &requests[from + i];
-            hashes[i] = weir_hash(&self->table.secret, request->limit->salt, request->key);
+            hashes[i] = weir_hash_from(&self->table.start, request->limit->salt, request->key);
             places[i] = weir_table_place(&self->table, hashes[i]);
             weir_place_prefetch(&places[i]);
         }
@@ -262,7 +298,6 @@ static enum weir_status table_batch(struct weir_store *store, const struct weir_
             const struct weir_request *request = &requests[from + i];
             struct weir_decision *decision = &ret_decisions[from + i];
             if (request->cost == 1 && request->limit->plain) {
-                bucket_prepare(self, request->limit, decision);
                 (void)bucket_check(self, places[i], request->limit, now_us, decision);
                 continue;
             }
@@ -317,6 +352,8 @@ struct weir_table_store *weir_table_store_new(const struct weir_allocator *alloc
     self->store.ops = &table_ops;
     self->store.algorithms = WEIR_ALGORITHMS_FLAT;
     self->source = source;
+    const struct weir_decision admitted = {.allowed = true, .source = source};
+    memcpy(&self->admitted, &admitted, sizeof(self->admitted));
     self->own_allocator = *from;
     self->allocator = &self->own_allocator;
     return self;

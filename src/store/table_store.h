@@ -12,6 +12,7 @@ struct weir_table_store {
     struct weir_table table;
     struct weir_logs *logs; /* NULL: this store has none */
     enum weir_source source;
+    uint64_t admitted; /* the first word of a decision that allows: allowed, blocked, source */
     const struct weir_allocator *allocator; /* of this struct */
     struct weir_allocator own_allocator;    /* a copy of the caller's, if it gave one */
     void (*release_memory)(struct weir_table_store *store);

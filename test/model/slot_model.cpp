@@ -45,11 +45,13 @@ typedef rl::atomic<weir_pair> model_slot;
 
 static weir_pair model_load(const model_slot *slot);
 static uint64_t model_low(const model_slot *slot);
+static uint64_t model_high(const model_slot *slot);
 static bool model_swap(model_slot *slot, weir_pair expected, weir_pair desired);
 
 #define W_SLOT model_slot
 #define W_LOAD(slot) model_load(slot)
 #define W_LOW(slot) model_low(slot)
+#define W_HIGH(slot) model_high(slot)
 #define W_SWAP(slot, expected, desired) model_swap((slot), (expected), (desired))
 
 #include "store/slot.h"
@@ -88,6 +90,7 @@ struct set_model {
     uint64_t numbers;                 /* of pending slots */
     unsigned admitted;
     unsigned limit;
+    bool glances; /* take() tries the hot path first */
 };
 
 static set_model *current;
@@ -119,6 +122,12 @@ static weir_pair model_load(const model_slot *slot)
 static uint64_t model_low(const model_slot *slot)
 {
     return die_one_step() ? 0 : slot->load(rl::mo_relaxed, $).low;
+}
+
+/* Another load than that of the low half: it may see another moment, before or after. */
+static uint64_t model_high(const model_slot *slot)
+{
+    return die_one_step() ? 0 : slot->load(rl::mo_relaxed, $).high;
 }
 
 static void check_that_no_key_lives_twice()
@@ -171,6 +180,21 @@ static int64_t rank(weir_pair value, int64_t now)
     }
 }
 
+/* As bucket_check() of table_store.c: admits by a glance at the key's own slot and a swap, or not
+ * at all. */
+static bool take_at_a_glance(uint64_t tag)
+{
+    model_slot *own = &current->slots[weir_slot_own(tag)];
+    const weir_pair value = weir_slot_glance(own);
+    const weir_pair desired = live(tag, value.high + 1);
+    if (!weir_slot_lives(value.low, tag) || desired.high > current->limit ||
+        !model_swap(own, value, desired)) {
+        return false;
+    }
+    current->admitted += tag == KEY ? 1 : 0;
+    return true;
+}
+
 /* Asks once: the loop of table.c's check(), over a state that only counts. */
 static void take(uint64_t tag)
 {
@@ -189,6 +213,14 @@ static void take(uint64_t tag)
             current->admitted += tag == KEY ? 1 : 0;
             return;
         }
+    }
+}
+
+/* Asks once, as the hot path does. */
+static void take_quickly(uint64_t tag)
+{
+    if (!take_at_a_glance(tag)) {
+        take(tag);
     }
 }
 
@@ -233,6 +265,7 @@ struct scenario_of : rl::test_suite<scenario, threads>, set_model {
         numbers = 0;
         admitted = 0;
         limit = the_limit;
+        glances = true;
     }
 
     /* A set that is too small for a scenario's last entries goes without. */
@@ -413,6 +446,7 @@ struct killed_at_any_step : scenario_of<killed_at_any_step, 3> {
     void before()
     {
         start(2);
+        glances = false; /* the schedules are many enough without */
         put(0, live(FILLER, 1));
         put(1, live(OTHER, 9));
         put_orphan(2, KEY);
@@ -437,6 +471,7 @@ struct claimed_again : scenario_of<claimed_again, 3> {
     void before()
     {
         start(9);
+        glances = false; /* the schedules are many enough without */
     }
     void thread(unsigned index)
     {
@@ -451,6 +486,51 @@ struct claimed_again : scenario_of<claimed_again, 3> {
     void after()
     {
         RL_ASSERT(admitted == 4);
+    }
+};
+
+/* The key lives in its own slot. Two take from it at a glance; a third gives back what it took. */
+struct glances_and_refund : scenario_of<glances_and_refund, 3> {
+    void before()
+    {
+        start(2);
+        put(weir_slot_own(KEY), live(KEY, 0));
+    }
+    void thread(unsigned index)
+    {
+        if (index == 2) {
+            take(KEY);
+            refund(KEY);
+        } else {
+            take_quickly(KEY);
+        }
+    }
+    void after()
+    {
+        RL_ASSERT(admitted >= 2 && admitted <= 3);
+        RL_ASSERT(admitted_by_table() == admitted - 1);
+    }
+};
+
+/* The key's own slot goes to another key, and the key to another slot, while two glance at it. */
+struct glances_and_move : scenario_of<glances_and_move, 3> {
+    void before()
+    {
+        start(2);
+        put(weir_slot_own(KEY), live(KEY, 0));
+    }
+    void thread(unsigned index)
+    {
+        if (index == 2) {
+            forget(KEY);
+            take(OTHER);
+        } else {
+            take_quickly(KEY);
+        }
+    }
+    void after()
+    {
+        RL_ASSERT(admitted == 2 && admitted_by_table() <= 2);
     }
 };
 
@@ -502,6 +582,8 @@ int main()
     run_both<three_takers>("three_takers", &sum);
     run_both<takers_and_freed_slot>("takers_and_freed_slot", &sum);
     run_both<claimed_again>("claimed_again", &sum);
+    run_both<glances_and_refund>("glances_and_refund", &sum);
+    run_both<glances_and_move>("glances_and_move", &sum);
     run_both<takers_and_newcomer>("takers_and_newcomer", &sum);
     run_both<takers_and_reset>("takers_and_reset", &sum);
     run_both<takers_and_refund>("takers_and_refund", &sum);
