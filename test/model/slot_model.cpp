@@ -90,7 +90,6 @@ struct set_model {
     uint64_t numbers;                 /* of pending slots */
     unsigned admitted;
     unsigned limit;
-    bool glances; /* take() tries the hot path first */
 };
 
 static set_model *current;
@@ -265,7 +264,6 @@ struct scenario_of : rl::test_suite<scenario, threads>, set_model {
         numbers = 0;
         admitted = 0;
         limit = the_limit;
-        glances = true;
     }
 
     /* A set that is too small for a scenario's last entries goes without. */
@@ -446,7 +444,6 @@ struct killed_at_any_step : scenario_of<killed_at_any_step, 3> {
     void before()
     {
         start(2);
-        glances = false; /* the schedules are many enough without */
         put(0, live(FILLER, 1));
         put(1, live(OTHER, 9));
         put_orphan(2, KEY);
@@ -471,7 +468,6 @@ struct claimed_again : scenario_of<claimed_again, 3> {
     void before()
     {
         start(9);
-        glances = false; /* the schedules are many enough without */
     }
     void thread(unsigned index)
     {
