@@ -1,9 +1,9 @@
 /* memory.c - the table in this process's own memory, with the log arena beside it.
  *
- * Without an allocator the table is mapped, so that what is not used yet takes no memory, and in
- * huge pages where the system gives them: a random slot of a large table then costs one miss, not
- * two. After fork() a child has a copy of its own; processes that are to share a table open an shm
- * file. */
+ * Without an allocator the table is mapped, and in huge pages where the system gives them: a random
+ * slot of a large table then costs one miss, not two. What is left over at the end of a large table
+ * is in small pages, so that no more is taken than was asked for. After fork() a child has a copy
+ * of its own; processes that are to share a table open an shm file. */
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SMALL_PAGE ((size_t)4 << 10)
@@ -21,16 +22,14 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* The whole mapping that holds `bytes` at a huge page's boundary. */
-static size_t mapped_bytes(size_t bytes)
+static size_t whole_pages(size_t bytes, size_t page)
 {
-    return bytes >= HUGE_PAGE ? ((bytes + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1)) : bytes;
+    return bytes & ~(page - 1);
 }
 
 static void unmap_table(struct weir_table_store *store)
 {
-    const size_t bytes = mapped_bytes(store->table.header->bytes);
-    (void)munmap(store->table.header, bytes);
+    (void)munmap(store->table.header, store->table.header->bytes);
 }
 
 static void release_table(struct weir_table_store *store)
@@ -59,7 +58,8 @@ static bool populate(char *start, size_t bytes)
  * none. */
 static void *map_table(size_t bytes)
 {
-    const size_t wanted = mapped_bytes(bytes);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t wanted = whole_pages(bytes + page - 1, page);
     const size_t slack = wanted >= HUGE_PAGE ? HUGE_PAGE : 0;
     char *start =
         mmap(NULL, wanted + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -77,7 +77,7 @@ static void *map_table(size_t bytes)
         (void)munmap(start + before + wanted, slack - before);
     }
     /* A kernel without huge pages says no, and small ones serve. */
-    (void)madvise(start + before, wanted, MADV_HUGEPAGE);
+    (void)madvise(start + before, whole_pages(wanted, HUGE_PAGE), MADV_HUGEPAGE);
     if (!populate(start + before, wanted)) {
         (void)munmap(start + before, wanted);
         return NULL;

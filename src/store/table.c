@@ -3,8 +3,9 @@
  * Read slot.h first. A key's hash names its set (two neighbouring cache lines) and its tag. A check
  * finds the slot, lets the algorithm step on what it holds, and swaps in the next state; if the
  * slot changed meanwhile, it starts again. Whoever makes another start again has itself been
- * decided, so the table as a whole always moves, and nothing is ever held: a thread or process that
- * stops for good, at any instruction, leaves whole slots behind.
+ * decided, or is inserting (two that insert into one full set can undo each other's claims while
+ * they keep exactly in step). Nothing is ever held: a thread or process that stops for good, at any
+ * instruction, leaves whole slots behind.
  *
  * A denied request and a peek read one cache line and write nothing.
  *

@@ -158,6 +158,23 @@ static void idle_entries_go_first(void **state)
     weir_close(weir);
 }
 
+/* The story: a table was rounded up to whole huge pages, and took up to 2 MiB more than it said. */
+static void a_large_table_takes_no_more_than_it_says(void **state)
+{
+    (void)state;
+    struct weir_limit *limit = fixture_limit("5/m");
+    const long before = resident_bytes();
+    struct weir *weir = fixture_open("memory:?size=64MiB&log=64KiB");
+    for (unsigned i = 0; i < (unsigned)random_rounds(100000); i++) {
+        ask_stranger(weir, limit, i, FIXTURE_NOW);
+    }
+    const long taken = resident_bytes() - before;
+    assert_true(taken <= (64 << 20) + 2048 + (1 << 20));
+    weir_close(weir);
+    weir_limit_free(limit);
+    assert_true(resident_bytes() - before < 1 << 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_flood_in_an_instant_in_a_file),
         cmocka_unit_test(a_flood_over_time_leaves_the_offenders_their_due),
         cmocka_unit_test(idle_entries_go_first),
+        cmocka_unit_test(a_large_table_takes_no_more_than_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
