@@ -246,7 +246,7 @@ enum weir_status weir_check_all(struct weir *weir, const struct weir_request *re
         status = take_all(weir, requests, count, now_us, decisions, &denied);
         if (status == WEIR_OK && denied < count) {
             struct weir_decision denial = decisions[denied];
-            size_t seen;
+            size_t seen = count;
             status = look_at_all(weir, requests, count, now_us, decisions, &seen);
             decisions[denied] = denial;
             denied = seen < denied ? seen : denied;

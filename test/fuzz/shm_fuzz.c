@@ -68,7 +68,7 @@ static void use(struct weir *weir)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct weir_limit *limit = NULL;
         must(weir_limit_parse(weir_text(texts[i]), NULL, &limit, NULL) == WEIR_OK, texts[i]);
-        for (char key = 'a'; key < 'q'; key++) {
+        for (char key = 'a'; key != 'q'; key++) {
             const struct weir_bytes name = weir_bytes(&key, 1);
             must(weir_check(weir, limit, name, 1, NOW_US, &decision) == WEIR_OK, "check");
             must(decision.remaining <= 5, "more is left than the limit allows");
