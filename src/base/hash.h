@@ -104,8 +104,8 @@ static inline __attribute__((always_inline)) uint64_t weir_hash_from(const struc
     s.v0 ^= salt;
     s.v2 ^= salt;
     const char *at = bytes.ptr;
-    const char *end = at + (bytes.len & ~(size_t)7);
-    for (; at != end; at += 8) {
+    /* By count: an empty key may have no bytes to point at the end of. */
+    for (size_t words = bytes.len / 8; words > 0; words--, at += 8) {
         weir_sip_word(&s, weir_load_word(at));
     }
     uint64_t length = (uint64_t)bytes.len << 56;
