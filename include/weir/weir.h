@@ -355,13 +355,15 @@ struct weir_request {
 
 /* Takes from all of `requests`, or from none: all are admitted, or those that deny are named and
  * the rest are left as they were. While it is under way another thread may find the costs taken
- * that are given back a moment later: it can be denied for that moment, never admitted too often.
- * `count` is 1..WEIR_CHECK_ALL_MAX. `ret_decisions` has `count` places: where all were admitted
- * they are those of weir_check, else those of weir_peek for the requests that would have been
- * admitted, and of the denial for those that denied. `ret_denied` (may be NULL) is the index of the
- * first that denied, or `count`. Errors as weir_check (nothing is then taken), and
- * WEIR_ERR_SAME_STATE where two different limits in the call would share one key's state (give them
- * names), WEIR_ERR_ARGUMENT for the count. */
+ * that are given back a moment later: it can be denied for that moment. Nothing is admitted too
+ * often, unless this thread is put aside in that moment for longer than the limit takes to forget
+ * the cost by itself: what is then given back comes off what others have used since. `count`
+ * is 1..WEIR_CHECK_ALL_MAX. `ret_decisions` has `count` places: where all were admitted they are
+ * those of weir_check, else those of weir_peek for the requests that would have been admitted, and
+ * of the denial for those that denied. `ret_denied` (may be NULL) is the index of the first that
+ * denied, or `count`. Errors as weir_check (nothing is then taken), and WEIR_ERR_SAME_STATE where
+ * two different limits in the call would share one key's state (give them names), WEIR_ERR_ARGUMENT
+ * for the count. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_check_all(struct weir *weir,
                                                          const struct weir_request *requests,
                                                          size_t count, int64_t now_us,

@@ -45,9 +45,13 @@ struct weir_rate {
 struct weir_limit {
     enum weir_algorithm algorithm;
     enum weir_calendar calendar;
-    bool plain;       /* a bucket without a block: the commonest limit, and the table's hot path */
-    uint64_t salt;    /* of name and algorithm: keeps the limit's keys apart from others' */
-    uint64_t ceiling; /* burst for the buckets, else count: what no cost may exceed */
+    bool plain; /* a bucket without a block: the commonest limit, and the table's hot path */
+    bool whole; /* and its interval is a whole number of microseconds, and it does not leak */
+    uint64_t interval_high; /* of such a limit: interval and depth as a slot's high half has them */
+    uint64_t depth_high;
+    uint64_t horizon_high; /* depth and slack */
+    uint64_t salt;         /* of name and algorithm: keeps the limit's keys apart from others' */
+    uint64_t ceiling;      /* burst for the buckets, else count: what no cost may exceed */
     uint64_t count;
     int64_t period_us;            /* 0 for calendar-window */
     int64_t block_us;             /* 0: no block */

@@ -72,6 +72,15 @@ static inline int64_t weir_span_ceil(struct weir_span a)
     return a.whole + (a.part > 0 ? 1 : 0);
 }
 
+/* weir_rate_intervals where the denominator is 1: `room` is then all there is. */
+static inline uint64_t weir_rate_intervals_whole(const struct weir_rate *rate,
+                                                 struct weir_span room)
+{
+    const uint64_t n = (uint64_t)room.whole;
+    const uint64_t estimate = (uint64_t)(((weir_u128)n * rate->reciprocal) >> 64);
+    return estimate + (n - estimate * rate->numerator >= rate->numerator ? 1 : 0);
+}
+
 /* How many whole intervals fit in `room` (0 or more, at most the rate's depth): rounded down.
  * With q = n / numerator, the estimate n * reciprocal / 2^64 is q or q - 1: the reciprocal is less
  * than one short of 2^64 / numerator, so the product falls short of n / numerator by less than n /

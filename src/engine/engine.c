@@ -5,8 +5,9 @@
  * that disturbs least: first all are only looked at, and if any would be denied, the deniers are
  * asked for real (a denial may start a block) and nobody else is touched. Only when all look well
  * are they taken, one by one; where another thread came between and one is denied after all, those
- * already taken are given back. In no order of events is anything admitted that the limits do not
- * allow. */
+ * already taken are given back. A thread that is put aside just there, for longer than a limit
+ * takes to forget the cost by itself, gives back what others have used meanwhile, once
+ * (docs/CONCURRENCY.md). */
 
 #include "engine/engine.h"
 

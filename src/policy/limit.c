@@ -234,7 +234,11 @@ static void fill_in(struct weir_limit *limit, const struct weir_limit_spec *spec
         limit->name_length = options->name.len;
     }
     limit->plain = limit->algorithm <= WEIR_LEAKY_BUCKET && limit->block_us == 0;
+    limit->whole = limit->plain && limit->algorithm == WEIR_TOKEN_BUCKET && rate->denominator == 1;
+    limit->interval_high = (uint64_t)rate->interval_us << 16;
+    limit->depth_high = (uint64_t)rate->depth_us << 16;
     limit->slack_us = slack_of(limit);
+    limit->horizon_high = (uint64_t)(rate->depth_us + limit->slack_us) << 16;
     limit->salt = salt_of(limit);
 }
 

@@ -10,6 +10,7 @@
 
 #include "algo/token_bucket.h"
 #include "base/alloc.h"
+#include "store/whole.h"
 
 #include <assert.h>
 #include <string.h>
@@ -265,6 +266,21 @@ static __attribute__((noinline)) enum weir_status check_other(struct weir_store 
     return table_decide(store, &ask, ret_decision);
 }
 
+/* A bucket without a block that whole.h does not decide by itself. It needs the place only, so that
+ * the key is out of the registers by then; and a caller that ends with it needs none of its own. */
+static __attribute__((noinline)) enum weir_status plain_check(const struct weir_table_store *self,
+                                                              const struct weir_limit *limit,
+                                                              struct weir_place place,
+                                                              int64_t now_us,
+                                                              struct weir_decision *ret_decision)
+{
+    if (limit->whole && weir_whole_deny(place, limit, now_us, ret_decision)) {
+        ret_decision->source = self->source;
+        return WEIR_OK;
+    }
+    return bucket_check(self, place, limit, now_us, ret_decision);
+}
+
 static enum weir_status table_check_one(struct weir_store *store, const struct weir_limit *limit,
                                         struct weir_bytes key, int64_t now_us,
                                         struct weir_decision *ret_decision)
@@ -275,7 +291,11 @@ static enum weir_status table_check_one(struct weir_store *store, const struct w
     }
     const uint64_t hash = weir_hash_from(&self->table.start, limit->salt, key);
     const struct weir_place place = weir_table_place(&self->table, hash);
-    return bucket_check(self, place, limit, now_us, ret_decision);
+    if (__builtin_expect(limit->whole, 1) &&
+        __builtin_expect(weir_whole_take(place, limit, now_us, self->admitted, ret_decision), 1)) {
+        return WEIR_OK;
+    }
+    return plain_check(self, limit, place, now_us, ret_decision);
 }
 
 /* Hashes a whole chunk and asks for its memory before the first of it is decided. */
@@ -298,7 +318,10 @@ static enum weir_status table_batch(struct weir_store *store, const struct weir_
             const struct weir_request *request = &requests[from + i];
             struct weir_decision *decision = &ret_decisions[from + i];
             if (request->cost == 1 && request->limit->plain) {
-                (void)bucket_check(self, places[i], request->limit, now_us, decision);
+                if (!request->limit->whole ||
+                    !weir_whole_take(places[i], request->limit, now_us, self->admitted, decision)) {
+                    (void)plain_check(self, request->limit, places[i], now_us, decision);
+                }
                 continue;
             }
             const struct weir_ask ask = {
