@@ -69,7 +69,8 @@ extern const struct bench_contender bench_weir;
 extern const struct bench_contender bench_mutex_map;
 extern const struct bench_contender bench_sharded_map;
 
-/* The slots of a table for `keys` keys: a power of two, at most five eighths full. */
+/* The slots of a table for `keys` keys: three a key, as docs/manual/c.md advises. */
+#define BENCH_SLOTS_MIN ((uint64_t)1 << 16)
 uint64_t bench_weir_slots(size_t keys);
 
 /* Prints what is only true of weir: the bytes of a client, and what became of the keys. */

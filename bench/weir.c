@@ -73,11 +73,8 @@ static struct weir *open_for(size_t keys, size_t log_bytes)
 
 uint64_t bench_weir_slots(size_t keys)
 {
-    uint64_t slots = (uint64_t)1 << 16;
-    while (slots / 8 * 5 < keys) {
-        slots *= 2;
-    }
-    return slots;
+    const uint64_t slots = (uint64_t)keys * 3;
+    return slots < BENCH_SLOTS_MIN ? BENCH_SLOTS_MIN : slots / 8 * 8;
 }
 
 static void weir_bench_open(size_t keys)
