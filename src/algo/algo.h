@@ -1,7 +1,7 @@
 /* algo.h - the pure step every algorithm is: a limit, a key's state, a time and a cost go in; a
  * decision and the next state come out.
  *
- * Read this first, then token_bucket.c. Nothing in this folder allocates, reads a clock, or knows
+ * Read this first, then token_bucket.h. Nothing in this folder allocates, reads a clock, or knows
  * where a state is kept. All of them share one form of state, `struct weir_state`, whose first half
  * means the same for each: the time at which the key is as if never used. That is what lets a table
  * of mixed algorithms tell which of its entries matter least, without knowing their limits.
