@@ -317,11 +317,13 @@ static enum weir_status table_batch(struct weir_store *store, const struct weir_
         for (size_t i = 0; i < chunk; i++) {
             const struct weir_request *request = &requests[from + i];
             struct weir_decision *decision = &ret_decisions[from + i];
-            if (request->cost == 1 && request->limit->plain) {
-                if (!request->limit->whole ||
-                    !weir_whole_take(places[i], request->limit, now_us, self->admitted, decision)) {
-                    (void)plain_check(self, request->limit, places[i], now_us, decision);
-                }
+            const bool plain = request->cost == 1 && request->limit->plain;
+            if (plain && request->limit->whole &&
+                weir_whole_take(places[i], request->limit, now_us, self->admitted, decision)) {
+                continue;
+            }
+            if (plain) {
+                (void)plain_check(self, request->limit, places[i], now_us, decision);
                 continue;
             }
             const struct weir_ask ask = {
