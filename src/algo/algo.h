@@ -69,8 +69,7 @@ struct weir_limit {
 struct weir_step {
     struct weir_state next; /* what to write, where `write` says so */
     bool write;
-    bool clamped; /* next has been brought within the clock rule: to be written by whoever may write
-                   */
+    bool clamped; /* next is mended by the clock rule: whoever may write is to write it */
 };
 
 /* Decides a request of `cost` (1 or more) on `state` at `now_us`. With `take` it is a check,
@@ -112,8 +111,7 @@ struct weir_step weir_block_step(const struct weir_limit *limit, struct weir_sta
  * the key's own state answered, and is changed to the denial. */
 void weir_block_decide(int64_t until_us, int64_t now_us, struct weir_decision *decision);
 
-/* How far ahead of now a state with this limit may lie, and sets the payload of the two sliding
- * counts. */
+/* The two counts of sliding-window, side by side in the payload. */
 #define WEIR_SLIDING_BITS 21
 #define WEIR_SLIDING_MASK ((UINT64_C(1) << WEIR_SLIDING_BITS) - 1)
 /* sliding-window's until_us is kept in units of 2^10 us, rounded up, as its two counts need the

@@ -17,9 +17,8 @@
  *
  *   claim    swap the slot that matters least for a pending one with the key's tag. Pending slots
  *            hold no state; to everybody but an inserter of the same key they are as good as empty.
- *   settle   read all other slots of the set. If the key lives in one: withdraw. If it is pending
- * in
- *            others: empty those. Then swap the pending slot for the live state.
+ *   settle   read all other slots of the set. If the key lives in one: withdraw. If it is
+ *            pending in others: empty those. Then swap the pending slot for the live state.
  *
  * Why that is right. Suppose slots p and x were both settled for one key, neither emptied in
  * between. Whoever settled p had seen it pending before reading x, and whoever settled x had seen
