@@ -213,7 +213,10 @@ def fish_completions(weir, line):
 
 
 def zsh_completions(weir, line):
-    """zsh completes in its line editor alone: one on a terminal of its own, whose compadd tells instead."""
+    """zsh completes in its line editor alone: one on a terminal of its own, whose compadd tells instead.
+
+    What is written to it comes back as an echo, too. So what is waited for is written in two pieces, or the echo,
+    on a busy machine, is taken for the answer."""
     script = """
         zmodload zsh/zpty
         zpty shell zsh -f -i
@@ -223,11 +226,11 @@ def zsh_completions(weir, line):
         zpty -w shell 'compadd () {
             if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]]; then builtin compadd "$@"; return $?; fi
             local -a __hits; builtin compadd -A __hits "$@"
-            local __hit; for __hit in $__hits; do print -r -- "HIT:$IPREFIX$__hit"; done
+            local __hit; for __hit in $__hits; do print -r -- "H""IT:$IPREFIX$__hit"; done
             builtin compadd "$@"
         }'
-        zpty -w shell 'after () { print -r -- DONE; exit }; comppostfuncs=(after)'
-        zpty -w shell 'print READY'
+        zpty -w shell 'after () { print -r -- DO""NE; exit }; comppostfuncs=(after)'
+        zpty -w shell 'print REA""DY'
         zpty -r -m shell got '*READY*'
         zpty -n -w shell "LINE"$'\\t'
         zpty -r -m shell got '*DONE*'
