@@ -257,12 +257,15 @@ struct weir;
  *     shm:/path?size=64MiB&mode=0600 the same table in a mapped file, shared by all who open it;
  *                                    made if it isn't there; it outlives every process
  *
- * `size` is the table's memory, fixed from here on: 16 bytes a client, plus 4096 (default 64 MiB; 8
- * KiB to 1 TiB; B, KiB, MiB, GiB, TiB). `log` bounds what sliding-log may take besides (memory:
- * only, default 16 MiB, untouched until used). An shm file that exists keeps its size and mode; a
- * different `size` is refused. `options` may be NULL, and so may `ret_error`, which is written only
- * on failure. Errors: WEIR_ERR_URL, WEIR_ERR_NO_MEMORY, WEIR_ERR_UNSUPPORTED (a processor without a
- * 16-byte compare-and-swap), WEIR_ERR_FORMAT (the file is left untouched), WEIR_ERR_SYSTEM. */
+ * `size` is the table's memory, fixed from here on: 16 bytes a client, plus at most 4096 (default
+ * 64 MiB; 8 KiB to 1 TiB; B, KiB, MiB, GiB, TiB). `log` bounds what sliding-log may take besides
+ * (memory: only, default 16 MiB, untouched until used). An shm file that exists keeps its size and
+ * mode; a different `size` is refused. A fork while other threads are deciding may leave a
+ * sliding-log of a memory: store locked in the child; the table itself knows no locks. `options`
+ * may be NULL, and so may `ret_error`, which is written only on failure. Errors: WEIR_ERR_URL,
+ * WEIR_ERR_NO_MEMORY, WEIR_ERR_UNSUPPORTED (a processor without a 16-byte load and
+ * compare-and-swap; on x86-64: cx16 and AVX), WEIR_ERR_FORMAT (the file is left untouched),
+ * WEIR_ERR_SYSTEM. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_open(const char *url,
                                                     const struct weir_options *options,
                                                     struct weir **ret_weir,

@@ -110,7 +110,6 @@ static enum weir_status map_file(struct weir_table_store *self, const char *path
     }
     weir_table_init(&self->table, memory);
     self->table.sets = header->slots / WEIR_SET_SLOTS;
-    self->table.secret = header->secret;
     self->table.start = weir_sip_start(&header->secret);
     return WEIR_OK;
 }

@@ -68,8 +68,7 @@ void weir_table_init(struct weir_table *table, void *memory)
     table->header = memory;
     table->slots = (struct weir_pair *)(void *)((char *)memory + sizeof(*table->header));
     table->sets = table->header->slots / WEIR_SET_SLOTS;
-    table->secret = table->header->secret;
-    table->start = weir_sip_start(&table->secret);
+    table->start = weir_sip_start(&table->header->secret);
 }
 
 /* The counters of this thread, more or less: stacks lie far apart, so threads seldom share a line.

@@ -13,8 +13,7 @@ struct weir_table {
     struct weir_table_header *header;
     struct weir_pair *slots; /* aligned to a set */
     uint64_t sets;
-    struct weir_secret secret; /* a copy: the header's may be in another process's reach */
-    struct weir_sip start;     /* of the secret */
+    struct weir_sip start; /* of the secret: the header's own is in other processes' reach */
 };
 
 /* Where a key may live. */
