@@ -23,7 +23,9 @@
  *   touches a signal, or keeps a global. No check allocates.
  *   Passing NULL where a comment does not allow it is a programming error and asserts.
  *
- * The definitions of the algorithms, and which to choose, are in docs/algorithms.md. */
+ * The definitions of the algorithms, and which to choose, are in docs/algorithms.md. A store that
+ * many machines share, over Redis or Valkey, is opened by weir_redis_open, see redis.h; from then
+ * on it is used as any other. */
 
 #ifndef WEIR_WEIR_H
 #define WEIR_WEIR_H
@@ -69,7 +71,9 @@ enum weir_status {
     WEIR_ERR_SYSTEM = 9,      /* a system call failed; see weir_error for which and why */
     WEIR_ERR_SAME_STATE = 10, /* two different limits in one call would share one key's state */
     WEIR_ERR_BUFFER = 11,     /* the buffer is too small for the answer */
-    WEIR_ERR_FULL = 12        /* the side arena of sliding-log has no room; nothing was taken */
+    WEIR_ERR_FULL = 12,       /* the side arena of sliding-log has no room; nothing was taken */
+    WEIR_ERR_STORE = 13,      /* the shared store could not be asked to do this; nothing is known */
+    WEIR_ERR_BUSY = 14        /* a blocking call on the very loop that would have to answer it */
 };
 
 /* A sentence for `status`, without a newline. Static; never NULL, also for unknown numbers. */
@@ -184,6 +188,14 @@ struct weir_limit_spec {
     char zone[WEIR_ZONE_MAX + 1]; /* calendar-window: a name as "Europe/Rome"; empty: "UTC" */
 };
 
+/* What decides where a shared store can't be asked. */
+enum weir_on_error {
+    WEIR_ON_ERROR_DEFAULT = 0, /* of a limit: as the store says; of a store: local */
+    WEIR_ON_ERROR_DENY,        /* nothing passes */
+    WEIR_ON_ERROR_ALLOW,       /* everything passes */
+    WEIR_ON_ERROR_LOCAL        /* a table in this process, with the same limits */
+};
+
 /* How a limit is made. All zero (or a NULL pointer) means: no name, malloc, the system's time
  * zones. */
 struct weir_limit_options {
@@ -196,6 +208,7 @@ struct weir_limit_options {
     struct weir_bytes name;
     const struct weir_allocator *allocator; /* NULL: malloc and free */
     const char *zone_directory;             /* NULL: "/usr/share/zoneinfo" */
+    enum weir_on_error on_error; /* what decides under this limit where a shared store can't */
 };
 
 /* A limit, prepared for deciding. Immutable, so any thread may use it at any time, with any
@@ -292,15 +305,56 @@ WEIR_API void weir_close(struct weir *weir);
  * can produce at `now`. See docs/algorithms.md, "Clocks". */
 #define WEIR_CLOCK_SLACK_US INT64_C(1000000)
 
+/* Who answered. */
 enum weir_source {
-    WEIR_SOURCE_MEMORY = 1,
-    WEIR_SOURCE_SHM = 2
+    WEIR_SOURCE_MEMORY = 1, /* a memory: store */
+    WEIR_SOURCE_SHM = 2,    /* a shm: store */
+    WEIR_SOURCE_REDIS = 3,  /* Redis or Valkey */
+    WEIR_SOURCE_DENY_CACHE =
+        4,                   /* what Redis said of this key a moment ago: it must be denied still */
+    WEIR_SOURCE_LOCAL = 5,   /* Redis could not: the table in this process, see `failure` */
+    WEIR_SOURCE_ON_ERROR = 6 /* Redis could not: on_error=deny or allow, see `failure` */
 };
+
+/* Why a shared store did not answer. The numbers are stable. */
+enum weir_failure {
+    WEIR_FAILURE_NONE = 0,
+    WEIR_FAILURE_TIMEOUT = 1,     /* no answer came before the deadline */
+    WEIR_FAILURE_UNREACHABLE = 2, /* no connection could be made */
+    WEIR_FAILURE_LOST = 3,        /* the connection was lost before the answer came */
+    WEIR_FAILURE_CIRCUIT = 4,     /* it failed so often that it is left alone for a moment */
+    WEIR_FAILURE_FULL = 5,        /* too many requests are waiting for it */
+    WEIR_FAILURE_TLS = 6,         /* no TLS, or a certificate that is not trusted */
+    WEIR_FAILURE_AUTH = 7,        /* it refuses the user or password, or asks for one */
+    WEIR_FAILURE_NOPERM = 8,      /* its ACL does not let this user do what a decision takes */
+    WEIR_FAILURE_DATABASE = 9,    /* it has no database of this number */
+    WEIR_FAILURE_READONLY = 10,   /* it is a replica, or may not be written to */
+    WEIR_FAILURE_OOM = 11,        /* it has used all the memory that it may */
+    WEIR_FAILURE_LOADING = 12,    /* it is still loading its data */
+    WEIR_FAILURE_BUSY = 13,       /* it is held up by somebody's script or function */
+    WEIR_FAILURE_MISCONF = 14,    /* it can't save its data and refuses to be written to */
+    WEIR_FAILURE_CLUSTER = 15, /* the cluster, or this key's part of it, is down or on the move */
+    WEIR_FAILURE_NO_PRIMARY = 16, /* no sentinel knows of a primary */
+    WEIR_FAILURE_REPLICAS = 17,   /* it has too few replicas to accept writes */
+    WEIR_FAILURE_KILLED = 18,     /* somebody ended the script */
+    WEIR_FAILURE_VALUE = 19,      /* what is kept under the key is none of ours */
+    WEIR_FAILURE_REPLY = 20,      /* its answer has no sense */
+    WEIR_FAILURE_REFUSED = 21,    /* it refuses, for a reason of its own */
+    WEIR_FAILURE_CLOSED = 22,     /* the store was closed meanwhile */
+    WEIR_FAILURE_NO_MEMORY = 23   /* this process has no memory left */
+};
+#define WEIR_FAILURE_COUNT 24
+
+/* A word for `failure`, as "timeout", and a sentence without a newline. Static; never NULL, also
+ * for unknown numbers. */
+WEIR_API const char *weir_failure_name(enum weir_failure failure);
+WEIR_API const char *weir_failure_text(enum weir_failure failure);
 
 /* What came of a request. */
 struct weir_decision {
     bool allowed;
-    bool blocked; /* the limit's `block` is running: since this denial, or an earlier one */
+    bool blocked;     /* the limit's `block` is running: since this denial, or an earlier one */
+    uint16_t failure; /* an enum weir_failure: why Redis did not answer; 0 where none is */
     enum weir_source source; /* which store answered */
     uint64_t limit;          /* the most the limit holds: burst for the buckets, else count */
     uint64_t remaining;      /* how many further requests of cost 1 would be admitted right now */
@@ -394,6 +448,47 @@ WEIR_API WEIR_MUST_CHECK enum weir_status weir_acquire(struct weir *weir,
                                                        int64_t timeout_us,
                                                        struct weir_decision *ret_decision);
 
+/* ---- Without waiting ---------------------------------------------------------------------- */
+
+/* What is asked of a store. */
+enum weir_verb {
+    WEIR_VERB_CHECK = 0, /* decide and take: weir_check */
+    WEIR_VERB_PEEK,      /* decide only, write nothing: weir_peek */
+    WEIR_VERB_MEND,      /* a peek that writes what the clock rule clamps, as a denied check does */
+    WEIR_VERB_REFUND,    /* give back: weir_refund */
+    WEIR_VERB_RESET      /* forget: weir_reset */
+};
+
+/* Requests on their way. The caller's, untouched by the caller from weir_submit until `done` is
+ * called. Zero every field that is not meant. */
+struct weir_call {
+    enum weir_verb verb;
+    bool together; /* CHECK only: all or none, as weir_check_all; at most WEIR_CHECK_ALL_MAX */
+    const struct weir_request *requests; /* borrowed, with limits and keys, until done */
+    size_t count;
+    int64_t now_us; /* as in weir_check; WEIR_CLOCK: the store's own time */
+    int64_t
+        timeout_us; /* how long an answer may take, 1..WEIR_PERIOD_MAX; 0: as the store has it */
+    struct weir_decision *decisions; /* `count` places; a RESET writes none, and may have NULL */
+    void (*done)(
+        struct weir_call *call); /* called once; it may free the call, or submit it again */
+    void *context;               /* the caller's own */
+
+    /* The answer. `answered` is for a `together` the first that denied, or `count`; else how many
+     * were decided. */
+    enum weir_status status;
+    size_t answered;
+
+    void *internal[12]; /* the store's, meanwhile */
+};
+
+/* Asks without waiting: `done` is called when all is decided. A store in memory decides at once,
+ * and calls it before this returns. A Redis store calls it on the thread of its loop; with a loop
+ * of the caller's (see redis.h) this is to be called on the loop's thread, else on any. Calls under
+ * way together may be decided in any order. Errors are those of the call that waits (weir_check and
+ * so on), and come as `status`; WEIR_ERR_ARGUMENT for a timeout out of range. */
+WEIR_API void weir_submit(struct weir *weir, struct weir_call *call);
+
 /* ---- Looking inside ----------------------------------------------------------------------- */
 
 struct weir_stats {
@@ -407,6 +502,17 @@ struct weir_stats {
     uint64_t log_bytes;    /* sliding-log's arena (memory: only): its bound, */
     uint64_t log_used;     /* what of it is in use, */
     uint64_t log_evicted;  /* and logs given up while they still mattered */
+    /* A Redis store; the lines above are then those of its table for on_error=local. Counted since
+     * it was opened. */
+    uint64_t redis_decided;              /* requests that Redis answered, */
+    uint64_t redis_calls;                /* in so many script calls, */
+    uint64_t redis_writes;               /* in so many writes to a connection */
+    uint64_t redis_connected;            /* connections made */
+    uint64_t redis_open;                 /* connections that are up now */
+    uint64_t deny_cached;                /* requests that the deny cache answered */
+    uint64_t circuit_opened;             /* how often a circuit opened; */
+    uint64_t circuits_open;              /* how many are open now */
+    uint64_t failed[WEIR_FAILURE_COUNT]; /* requests that on_error decided, by enum weir_failure */
 };
 
 /* Counts the table, reading all of it: about 10 ms for each 64 MiB. `now_us` as in weir_check.

@@ -53,10 +53,11 @@ struct weir_limit {
     uint64_t salt;         /* of name and algorithm: keeps the limit's keys apart from others' */
     uint64_t ceiling;      /* burst for the buckets, else count: what no cost may exceed */
     uint64_t count;
-    int64_t period_us;            /* 0 for calendar-window */
-    int64_t block_us;             /* 0: no block */
-    int64_t slack_us;             /* see above: min(span of one period, WEIR_CLOCK_SLACK_US) */
-    struct weir_rate rate;        /* the buckets */
+    int64_t period_us;     /* 0 for calendar-window */
+    int64_t block_us;      /* 0: no block */
+    int64_t slack_us;      /* see above: min(span of one period, WEIR_CLOCK_SLACK_US) */
+    struct weir_rate rate; /* the buckets */
+    enum weir_on_error on_error;
     const struct weir_zone *zone; /* calendar-window; NULL: UTC */
     const struct weir_allocator *allocator;
     struct weir_allocator own_allocator; /* a copy, as the caller's may go */
@@ -74,7 +75,8 @@ struct weir_step {
 
 /* Decides a request of `cost` (1 or more) on `state` at `now_us`. With `take` it is a check,
  * without it a peek: the answer is the same, `remaining` is then before taking, and write is false.
- * `source` and `blocked` of the decision are left to the caller. */
+ * `source`, `blocked` and
+ * `failure` of the decision are left to the caller. */
 struct weir_step weir_algo_step(const struct weir_limit *limit, struct weir_state state,
                                 int64_t now_us, uint64_t cost, bool take,
                                 struct weir_decision *ret_decision);

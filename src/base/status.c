@@ -1,6 +1,8 @@
-/* status.c - the names and sentences of enum weir_status, and the version.
+/* status.c - the names and sentences of enum weir_status and enum weir_failure, and the
+ * version.
  *
- * status.def is the one list; the assertions below fail the build where weir.h says otherwise. */
+ * status.def and failure.def are the lists; the assertions below fail the build where weir.h says
+ * otherwise. */
 
 #include "weir/weir.h"
 
@@ -36,4 +38,33 @@ const char *weir_status_name(enum weir_status status)
 #undef WEIR_STATUS
     }
     return "WEIR_ERR_UNKNOWN";
+}
+
+#define WEIR_FAILURE(name, number, word, text) \
+    _Static_assert((name) == (number) && (name) < WEIR_FAILURE_COUNT, #name " differs in weir.h");
+#include "base/failure.def"
+#undef WEIR_FAILURE
+
+const char *weir_failure_name(enum weir_failure failure)
+{
+    switch (failure) {
+#define WEIR_FAILURE(name, number, word, text) \
+    case name:                                 \
+        return word;
+#include "base/failure.def"
+#undef WEIR_FAILURE
+    }
+    return "unknown";
+}
+
+const char *weir_failure_text(enum weir_failure failure)
+{
+    switch (failure) {
+#define WEIR_FAILURE(name, number, word, text) \
+    case name:                                 \
+        return text;
+#include "base/failure.def"
+#undef WEIR_FAILURE
+    }
+    return "unknown failure";
 }

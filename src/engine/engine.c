@@ -29,11 +29,21 @@ static inline enum weir_status admissible(const struct weir *weir, const struct 
     return WEIR_OK;
 }
 
+/* The time to hand to the store: the system's, unless the store has a clock of its own. */
+static enum weir_status resolve_time(const struct weir *weir, int64_t now_us, int64_t *ret_now_us)
+{
+    if (now_us == WEIR_CLOCK && weir->store->own_clock) {
+        *ret_now_us = WEIR_CLOCK;
+        return WEIR_OK;
+    }
+    return weir_clock_resolve(now_us, ret_now_us);
+}
+
 static inline enum weir_status ask_store(struct weir *weir, struct weir_ask *ask, int64_t now_us,
                                          struct weir_decision *ret_decision)
 {
     assert(weir != NULL && ask->limit != NULL);
-    enum weir_status status = weir_clock_resolve(now_us, &ask->now_us);
+    enum weir_status status = resolve_time(weir, now_us, &ask->now_us);
     if (status == WEIR_OK) {
         status = admissible(weir, ask->limit, ask->key);
     }
@@ -62,7 +72,7 @@ static __attribute__((noinline)) enum weir_status check_any(struct weir *weir,
 {
     struct weir_ask ask = question(WEIR_VERB_CHECK, limit, key, cost);
     if (cost == 1 && key.len <= WEIR_KEY_MAX) {
-        enum weir_status status = weir_clock_resolve(now_us, &now_us);
+        enum weir_status status = resolve_time(weir, now_us, &now_us);
         return status == WEIR_OK
                    ? weir->store->ops->check_one(weir->store, limit, key, now_us, ret_decision)
                    : status;
@@ -115,16 +125,10 @@ static bool same_bytes(struct weir_bytes a, struct weir_bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Whether each request can be asked, and no two of them have different limits over one state. */
-static enum weir_status all_admissible(const struct weir *weir, const struct weir_request *requests,
-                                       size_t count)
+/* Whether no two of them have different limits over one state. */
+static enum weir_status all_apart(const struct weir_request *requests, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        assert(requests[i].limit != NULL);
-        enum weir_status status = admissible(weir, requests[i].limit, requests[i].key);
-        if (status != WEIR_OK) {
-            return status;
-        }
         for (size_t j = 0; j < i; j++) {
             if (requests[i].limit != requests[j].limit &&
                 requests[i].limit->salt == requests[j].limit->salt &&
@@ -134,6 +138,29 @@ static enum weir_status all_admissible(const struct weir *weir, const struct wei
         }
     }
     return WEIR_OK;
+}
+
+enum weir_status weir_engine_admissible(const struct weir *weir,
+                                        const struct weir_request *requests, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert(requests[i].limit != NULL);
+        enum weir_status status = admissible(weir, requests[i].limit, requests[i].key);
+        if (status != WEIR_OK) {
+            return status;
+        }
+    }
+    return WEIR_OK;
+}
+
+enum weir_status weir_engine_all_admissible(const struct weir *weir,
+                                            const struct weir_request *requests, size_t count)
+{
+    if (count < 1 || count > WEIR_CHECK_ALL_MAX) {
+        return WEIR_ERR_ARGUMENT;
+    }
+    enum weir_status status = weir_engine_admissible(weir, requests, count);
+    return status == WEIR_OK ? all_apart(requests, count) : status;
 }
 
 static enum weir_status ask_one(struct weir *weir, const struct weir_request *request,
@@ -233,12 +260,13 @@ enum weir_status weir_check_all(struct weir *weir, const struct weir_request *re
     assert(weir != NULL && requests != NULL && ret_decisions != NULL);
     struct weir_decision decisions[WEIR_CHECK_ALL_MAX];
     size_t denied = 0;
-    if (count < 1 || count > WEIR_CHECK_ALL_MAX) {
-        return WEIR_ERR_ARGUMENT;
-    }
-    enum weir_status status = weir_clock_resolve(now_us, &now_us);
+    enum weir_status status = weir_engine_all_admissible(weir, requests, count);
     if (status == WEIR_OK) {
-        status = all_admissible(weir, requests, count);
+        status = resolve_time(weir, now_us, &now_us);
+    }
+    if (status == WEIR_OK && weir->store->ops->all != NULL) {
+        return weir->store->ops->all(weir->store, requests, count, now_us, ret_decisions,
+                                     ret_denied);
     }
     if (status == WEIR_OK) {
         status = look_at_all(weir, requests, count, now_us, decisions, &denied);
@@ -273,10 +301,9 @@ enum weir_status weir_check_batch(struct weir *weir, const struct weir_request *
 {
     assert(weir != NULL && (count == 0 || (requests != NULL && ret_decisions != NULL)));
     size_t done = 0;
-    enum weir_status status = weir_clock_resolve(now_us, &now_us);
-    for (size_t i = 0; i < count && status == WEIR_OK; i++) {
-        assert(requests[i].limit != NULL);
-        status = admissible(weir, requests[i].limit, requests[i].key);
+    enum weir_status status = resolve_time(weir, now_us, &now_us);
+    if (status == WEIR_OK) {
+        status = weir_engine_admissible(weir, requests, count);
     }
     if (status == WEIR_OK) {
         status =
@@ -295,7 +322,7 @@ static enum weir_status look_then_ask(struct weir *weir, const struct weir_limit
                                       struct weir_decision *ret_decision)
 {
     int64_t now_us;
-    enum weir_status status = weir_clock_resolve(WEIR_CLOCK, &now_us);
+    enum weir_status status = resolve_time(weir, WEIR_CLOCK, &now_us);
     if (status == WEIR_OK) {
         struct weir_ask ask = question(WEIR_VERB_MEND, limit, key, cost);
         status = ask_store(weir, &ask, now_us, ret_decision);
@@ -353,7 +380,7 @@ enum weir_status weir_stats(struct weir *weir, int64_t now_us, struct weir_stats
     if (ret_stats->size < sizeof(ret_stats->size)) {
         return WEIR_ERR_ARGUMENT;
     }
-    enum weir_status status = weir_clock_resolve(now_us, &now_us);
+    enum weir_status status = resolve_time(weir, now_us, &now_us);
     if (status != WEIR_OK) {
         return status;
     }

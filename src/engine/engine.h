@@ -1,4 +1,4 @@
-/* engine.h - what a handle is. */
+/* engine.h - what a handle is, and what is looked at before a store is asked. */
 
 #ifndef WEIR_ENGINE_ENGINE_H
 #define WEIR_ENGINE_ENGINE_H
@@ -11,5 +11,12 @@ struct weir {
     struct weir_store *store;
     struct weir_allocator allocator;
 };
+
+/* Whether each of the requests can be asked of this store; together: and all of them in one
+ * weir_check_all. */
+enum weir_status weir_engine_admissible(const struct weir *weir,
+                                        const struct weir_request *requests, size_t count);
+enum weir_status weir_engine_all_admissible(const struct weir *weir,
+                                            const struct weir_request *requests, size_t count);
 
 #endif

@@ -233,6 +233,7 @@ static void fill_in(struct weir_limit *limit, const struct weir_limit_spec *spec
         memcpy(limit->name, options->name.ptr, options->name.len);
         limit->name_length = options->name.len;
     }
+    limit->on_error = options != NULL ? options->on_error : WEIR_ON_ERROR_DEFAULT;
     limit->plain = limit->algorithm <= WEIR_LEAKY_BUCKET && limit->block_us == 0;
     limit->whole = limit->plain && limit->algorithm == WEIR_TOKEN_BUCKET && rate->denominator == 1;
     limit->interval_high = (uint64_t)rate->interval_us << 16;
@@ -251,6 +252,10 @@ enum weir_status weir_limit_options_check(const struct weir_limit_options *optio
     /* 0 stands for the first version, all of whose fields every version has. */
     if (options->size != 0 && options->size < sizeof(*options)) {
         weir_error_set(ret_error, 0, 0, "options.size is not sizeof(struct weir_limit_options)");
+        return WEIR_ERR_ARGUMENT;
+    }
+    if ((unsigned)options->on_error > WEIR_ON_ERROR_LOCAL) {
+        weir_error_set(ret_error, 0, 0, "options.on_error is none of enum weir_on_error");
         return WEIR_ERR_ARGUMENT;
     }
     if (options->name.len > WEIR_NAME_MAX) {

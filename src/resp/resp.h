@@ -3,9 +3,9 @@
  *
  * Whoever has a connection keeps a buffer of what came in and shows it to a reader: the reader says
  * that a whole value is there, and where its parts are; or that more is needed; or that this is no
- * RESP, or more of it than the limits allow, after which the connection is of no further use. Values
- * are a flat list in the order of the bytes, and their text is in the caller's buffer: nothing is
- * copied, and a list of numbers costs no allocation.
+ * RESP, or more of it than the limits allow, after which the connection is of no further use.
+ * Values are a flat list in the order of the bytes, and their text is in the caller's buffer:
+ * nothing is copied, and a list of numbers costs no allocation.
  *
  *     while (weir_resp_read(reader, weir_bytes(buffer, len), &used) == WEIR_RESP_VALUE) {
  *         ... weir_resp_values(reader), then drop the first `used` bytes of the buffer
@@ -45,9 +45,9 @@ enum weir_resp_type {
  * them, so a part is skipped by going on there. */
 struct weir_resp_value {
     enum weir_resp_type type;
-    uint32_t count;   /* of an aggregate: how many values it has as its own parts */
-    uint32_t next;    /* the index after this value and all its parts */
-    int64_t integer;  /* of an integer or a boolean */
+    uint32_t count;  /* of an aggregate: how many values it has as its own parts */
+    uint32_t next;   /* the index after this value and all its parts */
+    int64_t integer; /* of an integer or a boolean */
     struct weir_bytes text;
 };
 
@@ -71,8 +71,8 @@ enum weir_resp_state {
 struct weir_resp_reader;
 
 /* A reader of its own for each connection, from `allocator` (NULL: malloc). NULL where there is no
- * memory. weir_resp_reader_free takes NULL. weir_resp_reader_reset forgets a value half read, as for
- * a new connection. */
+ * memory. weir_resp_reader_free takes NULL. weir_resp_reader_reset forgets a value half read, as
+ * for a new connection. */
 struct weir_resp_reader *weir_resp_reader_new(const struct weir_resp_limits *limits,
                                               const struct weir_allocator *allocator);
 void weir_resp_reader_free(struct weir_resp_reader *reader);

@@ -77,6 +77,7 @@ static inline enum weir_status ask_at(struct weir_table_store *self, struct weir
     if (status == WEIR_OK) {
         ret_decision->source = self->source;
         ret_decision->blocked = false;
+        ret_decision->failure = 0;
     }
     return status;
 }
@@ -171,7 +172,7 @@ static inline __attribute__((always_inline)) bool bucket_swap(struct weir_pair *
 }
 
 _Static_assert(offsetof(struct weir_decision, limit) == sizeof(uint64_t),
-               "the first word of a decision is allowed, blocked and source");
+               "the first word of a decision is allowed, blocked, failure and source");
 
 static inline __attribute__((always_inline)) void bucket_admitted(
     const struct weir_table_store *self, const struct weir_limit *limit,
@@ -227,6 +228,7 @@ static __attribute__((noinline)) enum weir_status bucket_otherwise(
     weir_table_check(&self->table, (struct weir_place){set, tag}, &ask, ret_decision);
     ret_decision->source = self->source;
     ret_decision->blocked = false;
+    ret_decision->failure = 0;
     return WEIR_OK;
 }
 

@@ -98,6 +98,7 @@ static inline bool weir_whole_deny(struct weir_place place, const struct weir_li
     const uint64_t room = owed < limit->depth_high ? (limit->depth_high - owed) >> 16 : 0;
     ret_decision->allowed = false;
     ret_decision->blocked = false;
+    ret_decision->failure = 0;
     ret_decision->limit = limit->ceiling;
     ret_decision->remaining =
         weir_rate_intervals_whole(&limit->rate, (struct weir_span){(int64_t)room, 0});
