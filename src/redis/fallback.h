@@ -1,0 +1,46 @@
+/* fallback.h - what decides where Redis does not: on_error (fallback.c).
+ *
+ *     deny    nothing passes; retry_after is when Redis will be tried again
+ *     allow   everything passes
+ *     local   a table in this process, opened when it is first needed, under the same limits; what it
+ *             admits is not told to Redis when that is back, and each process has its own: over n
+ *             processes at most n budgets pass
+ *
+ * The decisions say `source` and `failure`. May be used by any number of threads. */
+
+#ifndef WEIR_REDIS_FALLBACK_H
+#define WEIR_REDIS_FALLBACK_H
+
+#include "algo/algo.h"
+#include "redis/config.h"
+
+struct weir_fallback;
+
+/* NULL where there is no memory. `config` is borrowed for as long as it lives. */
+struct weir_fallback *weir_fallback_new(const struct weir_redis_config *config,
+                                        const struct weir_allocator *allocator);
+void weir_fallback_free(struct weir_fallback *fallback);
+
+/* Decides what `verb` asks of one request. `retry_us` is how long until Redis is tried again (for
+ * deny). RESET: forgets the key in the local table, and answers WEIR_ERR_STORE, as Redis did not.
+ */
+enum weir_status weir_fallback_decide(struct weir_fallback *fallback, enum weir_verb verb,
+                                      const struct weir_request *request, int64_t now_us,
+                                      enum weir_failure failure, int64_t retry_us,
+                                      struct weir_decision *ret_decision);
+
+/* The same for a check_all: all or none. Each limit's own on_error counts: one that denies denies
+ * all, those that allow take nothing, the rest go through the local table together. */
+enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
+                                          const struct weir_request *requests, size_t count,
+                                          int64_t now_us, enum weir_failure failure,
+                                          int64_t retry_us, struct weir_decision *ret_decisions,
+                                          size_t *ret_denied);
+
+/* Forgets `key` in the local table, where there is one: after Redis did. */
+void weir_fallback_forget(struct weir_fallback *fallback, const struct weir_request *request);
+
+void weir_fallback_stats(struct weir_fallback *fallback, int64_t now_us,
+                         struct weir_stats *ret_stats);
+
+#endif
