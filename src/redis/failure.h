@@ -5,6 +5,9 @@
 
 #include "weir/weir.h"
 
+/* How much of an error's text is looked at, in bytes: far more than any server says. */
+#define WEIR_FAILURE_TEXT_MAX 1024
+
 /* What to do about an error reply. */
 enum weir_remedy {
     WEIR_REMEDY_NONE,    /* nothing: on_error decides */
@@ -27,7 +30,9 @@ struct weir_complaint {
 /* Reads the text of an error reply, without its '-'. A reply that is no error never comes here. */
 void weir_failure_read(struct weir_bytes text, struct weir_complaint *ret_complaint);
 
-/* Copies `text` to `buffer`, cut to `size` with its NUL, unprintable bytes as '?', for people. */
+/* Copies `text` to `buffer`, cut to `size` with its NUL, unprintable bytes as '?', for people.
+ * Where a server that does not know a command tells its arguments, it is cut before these: one of
+ * HELLO's is the password. */
 void weir_failure_quote(struct weir_bytes text, char *buffer, size_t size);
 
 #endif
