@@ -1,7 +1,8 @@
-/* header_test.c - a program that has nothing but the public header: it must compile without a
+/* header_test.c - a program that has nothing but the public headers: it must compile without a
  * warning as C99 and, through header_test.cpp, as C++17, and do the same in both. */
 
-#include "weir/weir.h"
+#include "weir/redis.h"
+#include "weir/store.h"
 
 #include <assert.h>
 #include <stdio.h>
