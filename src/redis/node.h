@@ -50,8 +50,8 @@ struct weir_command {
     struct weir_command *next;
     struct weir_command *previous;
     int64_t sent_us;
+    uint32_t skip;
     uint8_t state;
-    uint8_t skip;
 };
 
 struct weir_node_events {
@@ -87,7 +87,8 @@ void weir_node_free(struct weir_node *node, enum weir_failure failure);
 
 /* Hands over a command. It is written at the end of the loop's turn, together with all others, in
  * one write; `done` is never called from within this call, unless the node can't take it (it has
- * too many, or `needs_circuit` and the circuit is open): then it is, and false is returned. */
+ * too many; `needs_circuit` and the circuit is open; it is not connected, and won't try before the
+ * deadline): then it is, and false is returned. */
 bool weir_node_send(struct weir_node *node, struct weir_command *command, bool needs_circuit);
 
 /* Takes a command back that is waiting or under way; `done` is not called any more. One that was
@@ -107,6 +108,8 @@ const struct weir_address *weir_node_address(const struct weir_node *node);
 bool weir_node_is_up(const struct weir_node *node);
 const struct weir_server_info *weir_node_info(const struct weir_node *node);
 const struct weir_breaker *weir_node_breaker(const struct weir_node *node);
+/* How long from `now_us` until it is tried again; 0: it can be now. */
+int64_t weir_node_wait(const struct weir_node *node, int64_t now_us);
 /* Why it is not connected, and what was said. */
 enum weir_failure weir_node_failure(const struct weir_node *node, const char **ret_message);
 
