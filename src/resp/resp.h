@@ -42,7 +42,8 @@ enum weir_resp_type {
 };
 
 /* One value. The parts of an aggregate follow it; `next` is the index of what comes after all of
- * them, so a part is skipped by going on there. */
+ * them, so a part is skipped by going on there. An attribute (RESP3's |n, what a server says about
+ * the value after it) is read and left out. */
 struct weir_resp_value {
     enum weir_resp_type type;
     uint32_t count;  /* of an aggregate: how many values it has as its own parts */
@@ -51,21 +52,26 @@ struct weir_resp_value {
     struct weir_bytes text;
 };
 
-/* What is too much. A zero is a default, in brackets. */
+/* What is too much. A zero is the default below. */
 struct weir_resp_limits {
-    uint32_t depth;  /* aggregates within aggregates (8) */
-    uint32_t values; /* in all of one reply (65536) */
-    uint32_t text;   /* bytes of one string or line (1 MiB) */
-    uint64_t bytes;  /* of one whole reply (16 MiB) */
+    uint32_t depth;  /* aggregates within one another, counting the outermost */
+    uint32_t values; /* in all of one reply, aggregates and the parts of attributes included */
+    uint32_t text;   /* bytes of one string or line */
+    uint64_t bytes;  /* of one whole reply */
     bool commands;   /* a server's side: only arrays of bulk strings, and inline commands */
 };
+
+#define WEIR_RESP_DEPTH 8
+#define WEIR_RESP_VALUES 65536
+#define WEIR_RESP_TEXT (UINT32_C(1) << 20)
+#define WEIR_RESP_BYTES (UINT64_C(16) << 20)
 
 enum weir_resp_state {
     WEIR_RESP_VALUE = 1, /* a whole value: see weir_resp_values */
     WEIR_RESP_MORE,      /* the bytes end before the value does */
     WEIR_RESP_BAD,       /* this is no RESP: see weir_resp_complaint */
-    WEIR_RESP_LARGE,     /* it is more than the limits allow */
-    WEIR_RESP_NO_MEMORY
+    WEIR_RESP_LARGE,     /* it is more than the limits allow: see weir_resp_complaint */
+    WEIR_RESP_NO_MEMORY  /* nothing is lost: the same call may be tried again */
 };
 
 struct weir_resp_reader;
@@ -80,22 +86,27 @@ void weir_resp_reader_reset(struct weir_resp_reader *reader);
 
 /* Reads the value that `input` starts with. Until it is whole, each call is to be given the same
  * bytes again with what came after them (they may have moved). `ret_used`, written where a value is
- * whole, is how many bytes it took. */
+ * whole, is how many bytes it took. After BAD or LARGE every call says the same, until a reset.
+ *
+ * A command is an array of bulk strings. An empty one, which is an empty array or an empty line, is
+ * an array of no values: servers ignore it. */
 enum weir_resp_state weir_resp_read(struct weir_resp_reader *reader, struct weir_bytes input,
                                     size_t *ret_used);
 
-/* The value that the last call found: values[0], and after it its parts. Good until the next call,
- * and as long as the bytes stay where they were. */
+/* The value that the last call found: values[0], and after it its parts; none (`ret_count` is 0)
+ * where it found none. Good until the next call, and as long as the bytes stay where they were. */
 const struct weir_resp_value *weir_resp_values(const struct weir_resp_reader *reader,
                                                size_t *ret_count);
 
-/* What was wrong, after WEIR_RESP_BAD or WEIR_RESP_LARGE: a sentence. */
+/* What was wrong, after WEIR_RESP_BAD or WEIR_RESP_LARGE: a sentence without its stop. Static;
+ * empty where nothing was wrong. */
 const char *weir_resp_complaint(const struct weir_resp_reader *reader);
 
 /* ---- Writing ------------------------------------------------------------------------------ */
 
 /* A buffer that grows. All zero is an empty one over malloc. `failed` is set once memory runs out:
- * what is written from then on is dropped, so that it can be asked once, at the end. */
+ * what is written from then on is dropped, so that it can be asked once, at the end; what each call
+ * below writes is there whole, or not at all. */
 struct weir_resp_writer {
     char *bytes;
     size_t len;
@@ -104,9 +115,10 @@ struct weir_resp_writer {
     bool failed;
 };
 
+/* Gives the memory back: an empty writer over the same allocator. */
 void weir_resp_writer_deinit(struct weir_resp_writer *writer);
 
-/* Forgets what was written, and keeps the memory. */
+/* Forgets what was written and that it failed, and keeps the memory. */
 void weir_resp_writer_clear(struct weir_resp_writer *writer);
 
 /* Room for `more` bytes, to be written at bytes + len by the caller; false where there is none. */
