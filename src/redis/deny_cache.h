@@ -8,11 +8,15 @@
  * nobody else come.
  *
  * Time: a state is good for WEIR_DENY_CACHE_MAX_US after it was seen, on a clock that is never set.
- * The server's time is reckoned from its answer and from when the question was *sent*, so it is
- * never behind the server's own while neither clock is set: a key is never denied for longer than
- * there. What goes through this store's own handle (an admission, a refund, a reset) drops the
- * entry. What others give back, and what is done to the keys by hand, is felt a second later at
+ * The server's time is reckoned from its answer and from when the question was *sent*, with a
+ * margin for clocks that run unevenly, so it is never behind the server's own while neither clock
+ * is set: a key is never denied for longer than there. What goes through this store's own handle
+ * (an admission, a refund, a reset) drops the entry. What others give back or mend, what others
+ * decide at times of their own, and what is done to the keys by hand, is felt a second later at
  * most: that, and only that, is promised.
+ *
+ * A cost that can never fit needs no state to be denied, but its answer does: it is asked of Redis
+ * like any other, and answered here while something is known of its key.
  *
  * Fixed memory, made at open; an entry that must go makes room (sets of WEIR_DENY_CACHE_WAYS, the
  * one that ends soonest goes). One thread's own. */
@@ -27,28 +31,33 @@
 
 struct weir_deny_cache;
 
-/* `bytes` of memory, all of it taken now; 0 gives a cache that never holds anything. NULL where
- * there is no memory. */
+/* `bytes` of memory, all of it taken now; what is too little for one set gives a cache that never
+ * holds anything. NULL where there is no memory, or the system has no random numbers. */
 struct weir_deny_cache *weir_deny_cache_new(uint64_t bytes, const struct weir_allocator *allocator);
 void weir_deny_cache_free(struct weir_deny_cache *cache);
 
-/* What is known of a key after a denial: its state and block, `server_now_us` by the clock that it
- * was decided on, and `sent_us`, when the question was sent (monotonic). `own_clock` says that the
- * server's time decided, not one that the caller supplied. */
+/* What is known of a key after a denial: its state and block (0: none runs, or none was looked
+ * for), `server_now_us` by the clock that it was decided on, and, monotonic, `sent_us`, when the
+ * question was sent, and `answered_us`, when the answer came (0: not known; the numbers of answers
+ * from here may then be too small by as long as it took). `own_clock` says that the server's time
+ * decided, not one that the caller supplied. */
 struct weir_denial {
     struct weir_state state;
     int64_t block_until_us;
     int64_t server_now_us;
     int64_t sent_us;
+    int64_t answered_us;
     bool own_clock;
 };
 
-/* `name` is the Redis key. */
+/* `name` is the Redis key. Replaces what was known of it. Nothing is kept of what is out of any
+ * range, or over already. */
 void weir_deny_cache_put(struct weir_deny_cache *cache, struct weir_bytes name,
                          const struct weir_denial *denial);
 
-/* Whether a check of `cost` must be denied: then the decision is there (source DENY_CACHE).
- * `steady_us` is the monotonic time, `now_us` a supplied time or WEIR_CLOCK. */
+/* Whether a check of `cost` (1 or more) must be denied: then the decision is there (source
+ * DENY_CACHE). It is a peek's, too. `steady_us` is the monotonic time, `now_us` a supplied time or
+ * WEIR_CLOCK. */
 bool weir_deny_cache_get(struct weir_deny_cache *cache, struct weir_bytes name,
                          const struct weir_limit *limit, uint64_t cost, int64_t now_us,
                          int64_t steady_us, struct weir_decision *ret_decision);
