@@ -22,7 +22,20 @@
 
 struct rig_redis;
 
-/* All zero is a plain server without a password that saves nothing. */
+/* Paths of PEM files, made for this process: P-256 keys, and certificates that end in a day. */
+struct rig_certificates {
+    char authority[128];          /* signs all of the following but the last */
+    char server[128];             /* for 127.0.0.1, ::1 and localhost */
+    char server_key[128];         /* of every certificate for servers here */
+    char client[128];             /* for clients, of the subject "weir test client" */
+    char client_key[128];         /* its key */
+    char elsewhere[128];          /* for a server of the name elsewhere.invalid */
+    char expired[128];            /* for 127.0.0.1 and localhost, until yesterday */
+    char stranger_authority[128]; /* an authority that has signed none of these */
+};
+
+/* All zero is a plain server without a password that saves nothing. What it points to is borrowed
+ * until the server is stopped. */
 struct rig_redis_options {
     /* The program. NULL: see above. */
     const char *server;
@@ -37,13 +50,18 @@ struct rig_redis_options {
     /* The password of the default user; NULL: none is asked for. */
     const char *password;
 
-    /* Serves TLS too, on a port of its own, see rig_redis_tls_port; with certificates that
-     * rig_redis_certificates tells. tls_clients: only to those who show the client certificate. */
+    /* Serves TLS too, on a port of its own, see rig_redis_tls_port; with `certificates`, or, where
+     * that is NULL, with some of its own, which rig_redis_certificates tells. tls_clients: only to
+     * those who show the client certificate. */
     bool tls;
     bool tls_clients;
+    const struct rig_certificates *certificates;
 
     /* Runs with rig_clock.c, so that rig_redis_shift_clock can move the server's time of day. */
     bool clock;
+
+    /* Runs as a Sentinel; see rig_sentinel.h. */
+    bool sentinel;
 
     /* The port to listen on. 0: a free one. */
     uint16_t port;
@@ -118,18 +136,6 @@ typedef bool rig_condition(void *context);
 void rig_wait(rig_condition *condition, void *context, const char *what);
 
 /* ---- Certificates ---- */
-
-/* Paths of PEM files, made for this process: P-256 keys, and certificates that end in a day. */
-struct rig_certificates {
-    char authority[128];          /* signs all of the following but the last */
-    char server[128];             /* for 127.0.0.1, ::1 and localhost */
-    char server_key[128];         /* of every certificate for servers here */
-    char client[128];             /* for clients, of the subject "weir test client" */
-    char client_key[128];         /* its key */
-    char elsewhere[128];          /* for a server of the name elsewhere.invalid */
-    char expired[128];            /* for 127.0.0.1 and localhost, until yesterday */
-    char stranger_authority[128]; /* an authority that has signed none of these */
-};
 
 /* Makes them in `folder`. */
 void rig_certificates_make(const char *folder, struct rig_certificates *ret_certificates);

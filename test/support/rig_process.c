@@ -225,8 +225,12 @@ static noreturn void become(const struct rig_program *program, char *const *envi
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
     (void)close_range(STDERR_FILENO + 1, ~0U, 0);
-    (void)execvpe(program->words[0], (char *const *)(uintptr_t)program->words, environment);
-    (void)dprintf(STDERR_FILENO, "%s: %s\n", program->words[0], strerror(errno));
+    char *const *words = (char *const *)(uintptr_t)program->words;
+    (void)execvpe(words[0], words, environment);
+    if (program->otherwise != NULL) {
+        (void)execvpe(program->otherwise, words, environment);
+    }
+    (void)dprintf(STDERR_FILENO, "%s: %s\n", words[0], strerror(errno));
     _exit(127);
 }
 

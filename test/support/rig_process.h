@@ -38,6 +38,7 @@ void rig_port_release(struct rig_port *port);
  * NULL; its output goes to the file `log`, and its working directory is `folder`. */
 struct rig_program {
     const char *const *words;
+    const char *otherwise; /* the program's other name, where there is none of words[0]; or NULL */
     const char *const *environment;
     const char *folder;
     const char *log;

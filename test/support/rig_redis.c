@@ -19,6 +19,11 @@
 /* Another program than a rig may take a port between our look at it and the server's. */
 #define START_ATTEMPTS 5
 
+/* Debian's redis-tools has the server under the other name (the name it is called by decides what
+ * it is), and unlike the package redis-server starts none when it is installed. */
+#define USUAL_NAME "redis-server"
+#define OTHER_NAME "redis-check-rdb"
+
 #define ENVIRONMENT_MAX 16
 
 struct rig_redis {
@@ -107,7 +112,7 @@ static const char *server_program(const struct rig_redis *redis)
     if (redis->options.server != NULL) {
         return redis->options.server;
     }
-    return named != NULL && named[0] != '\0' ? named : "redis-server";
+    return named != NULL && named[0] != '\0' ? named : USUAL_NAME;
 }
 
 static void spawn(struct rig_redis *redis)
@@ -129,8 +134,10 @@ static void spawn(struct rig_redis *redis)
         environment[count++] = "LD_PRELOAD=" RIG_CLOCK_LIBRARY;
         environment[count++] = clock;
     }
-    const char *const words[] = {server_program(redis), configuration, NULL};
-    const struct rig_program program = {words, environment, redis->folder, log};
+    const char *const words[] = {server_program(redis), configuration,
+                                 redis->options.sentinel ? "--sentinel" : NULL, NULL};
+    const char *otherwise = strcmp(words[0], USUAL_NAME) == 0 ? OTHER_NAME : NULL;
+    const struct rig_program program = {words, otherwise, environment, redis->folder, log};
     redis->process = rig_process_start(&program);
 }
 
@@ -190,7 +197,9 @@ static void prepare(struct rig_redis *redis)
     }
     rig_folder_make(redis->folder);
     path_in(redis, "socket", redis->socket);
-    if (redis->options.tls) {
+    if (redis->options.certificates != NULL) {
+        redis->certificates = *redis->options.certificates;
+    } else if (redis->options.tls) {
         rig_certificates_make(redis->folder, &redis->certificates);
     }
     name_urls(redis);
