@@ -21,6 +21,9 @@ struct weir_route_events {
     void (*changed)(void *owner);
     /* Another server answers for keys from now on, with a clock of its own. */
     void (*moved)(void *owner);
+    /* A node is about to be freed, as it has no keys any more: the last moment to read what it has
+     * counted. Not called when the route itself is freed. May be NULL. */
+    void (*leaving)(void *owner, struct weir_node *node);
 };
 
 struct weir_route_options {
@@ -44,11 +47,15 @@ struct weir_route_ops {
      * must not free `node`, which is in the middle of a reply. */
     struct weir_node *(*complained)(struct weir_route *route, struct weir_node *node,
                                     const struct weir_complaint *complaint);
-    /* Calls `see` for every node that it talks to, sentinels apart. */
+    /* Calls `see` for every node that it talks to, sentinels apart. In a cluster weir_node_mark is
+     * how many slots a node has. */
     void (*each)(struct weir_route *route, void (*see)(void *context, struct weir_node *node),
                  void *context);
     /* Frees it and its nodes, whose commands end with `failure`. */
     void (*free)(struct weir_route *route, enum weir_failure failure);
+    /* Why node_for knew nothing when it last did, for people; never a secret. NULL: there is only
+     * what the nodes have to say (weir_node_failure). Good until the route's next event. */
+    const char *(*explain)(struct weir_route *route);
 };
 
 /* What every route begins with. */
