@@ -72,8 +72,8 @@ static enum weir_resp_state add_words(struct weir_resp_reader *reader,
         struct weir_bytes word;
         at = next_word(at, end, &word);
         if (at == NULL) {
-            return weir_resp_bad(reader, "a line has an unbalanced quote, a quote or a backslash "
-                                         "within a word, or a control character");
+            return weir_resp_bad(reader,
+                                 "a line has a stray quote or backslash, or a control character");
         }
         if (reader->count == reader->limits.values) {
             return weir_resp_large(reader, "there are more values than are allowed");

@@ -174,9 +174,9 @@ static enum weir_resp_state number_trouble(struct weir_resp_reader *reader,
     const bool may_go_on = at - first <= WEIR_RESP_DIGITS &&
                            (at == first || *first != '0' || (at - first == 1 && !negative)) &&
                            (at == end || (at > first && *at == '\r' && at + 1 == end));
-    return may_go_on ? weir_resp_more_bytes(reader, cursor)
-                     : weir_resp_bad(reader, "an integer is no decimal number of 64 bits, or "
-                                             "something stands between it and its CRLF");
+    return may_go_on
+               ? weir_resp_more_bytes(reader, cursor)
+               : weir_resp_bad(reader, "an integer is none of 64 bits, or not followed by CRLF");
 }
 
 /* weir_resp_number, to be inlined into what reads the commonest types. */
