@@ -42,14 +42,21 @@ struct weir_script_question {
 struct weir_script_call {
     enum weir_verb verb;
     bool together;
-    int64_t now_us; /* WEIR_CLOCK: the server's time */
+    int64_t now_us;   /* WEIR_CLOCK: the server's time */
+    int64_t guess_us; /* about what the server's time is, 0..WEIR_TIME_MAX; read where that is to be
+                         used and a limit is a calendar-window, whose windows around it are sent
+                         along: two before, three after */
     const struct weir_script_question *questions;
     size_t count; /* 1..WEIR_SCRIPT_QUESTIONS_MAX */
 };
 
 /* What came of one question. */
 struct weir_script_answer {
-    enum weir_failure failure;     /* 0, or VALUE, REPLY */
+    enum weir_failure failure; /* 0, or VALUE, REPLY */
+    /* With REPLY, of all answers: nothing was decided, nor written, as the server's time, which is
+     * now_us, is in none of the windows that were sent; the same call with that for a guess will
+     * be. */
+    bool again;
     struct weir_decision decision; /* source REDIS; nothing for a RESET */
     /* For the deny cache: what the key's state is after this, where that is known (all but
      * sliding-log and RESET), and the time it was decided at. */
@@ -88,12 +95,12 @@ bool weir_script_write_load(const struct weir_scripts *scripts, size_t index,
 /* Appends the name of the Redis key that holds the state of `key` under `limit`:
  *
  *     weir:{KEY}:ALGORITHM:NAME      a limit with a name
- *     weir:{KEY}:ALGORITHM/PERIOD    one without: 10s, 1m, day, day:Europe/Rome
+ *     weir:{KEY}:ALGORITHM/PERIOD    one without: 10s, 1m, day, day/Europe/Rome
  *
- * In KEY and NAME the bytes '%' '{' '}' ':' (the last in NAME only), space and all below it, and
- * DEL are written %XX; an empty KEY is a lone '%'. So no two keys or limits ever meet, and all keys
- * of one KEY are in one slot of a cluster. Its block, while it runs, is kept under this name and
- * ":block". */
+ * In KEY, NAME and a time zone the bytes '%' '{' '}' ':' (the last not in KEY), space and all below
+ * it, and DEL are written %XX; an empty KEY is a lone '%'. So no two keys or limits ever meet, and
+ * all keys of one KEY are in one slot of a cluster. Its block, while it runs, is kept under this
+ * name and ":block". */
 void weir_redis_name(struct weir_bytes prefix, const struct weir_limit *limit,
                      struct weir_bytes key, struct weir_resp_writer *out);
 
