@@ -24,11 +24,12 @@
 #include <uv.h>
 
 struct weir_client;
+struct weir_denials;
 
 struct weir_client_options {
     uv_loop_t *loop;
-    const struct weir_allocator *allocator; /* not NULL; outlives it */
-    const struct weir_redis_config *config; /* borrowed for as long as it lives */
+    const struct weir_allocator *allocator; /* not NULL; outlives all that it gave */
+    const struct weir_redis_config *config; /* borrowed for as long as anything of it lives */
 };
 
 /* Starts a client on a loop that may be running elsewhere not yet, or by this thread. */
@@ -39,11 +40,15 @@ enum weir_status weir_client_open(const struct weir_client_options *options,
 void weir_client_submit(struct weir_client *client, struct weir_call *call);
 
 /* On the loop's thread: ends what is under way with WEIR_FAILURE_CLOSED, within this call; `closed`
- * is called in a later turn of the loop, when nothing of it is left. */
+ * is called in a later turn of the loop. What libuv has still to close of its connections is given
+ * back to the allocator as that happens. */
 void weir_client_close(struct weir_client *client, void (*closed)(void *context), void *context);
 
 /* On the loop's thread. */
 void weir_client_stats(struct weir_client *client, int64_t now_us, struct weir_stats *ret_stats);
+
+/* The denials that it knows of, which any thread may look at. */
+struct weir_denials *weir_client_denials(struct weir_client *client);
 
 /* On the loop's thread: asks every server PING and TIME, and calls `done` when all have answered or
  * `timeout_us` is over. `servers` has `room` places. */

@@ -1,0 +1,305 @@
+/* thread.c - see thread.h.
+ *
+ * The inbox is a list that any thread may put something in front of and that the loop's thread
+ * takes as a whole. Who finds it empty rings (uv_async_send, a write to an eventfd); who doesn't
+ * knows that somebody has rung, or is about to, and the loop's thread will take this errand with
+ * that one's.
+ *
+ * A waiter is one word on the waiting thread's stack, a futex. The loop's thread changes it as the
+ * last thing that it does with the errand; the wake-up that may follow touches no memory of the
+ * waiter's, only its address.
+ *
+ * docs/CONCURRENCY.md lists the atomics. */
+
+#include "redis/thread.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct errand {
+    struct errand *next;
+    void (*run)(struct weir_thread *thread, struct errand *errand);
+};
+_Static_assert(sizeof(struct errand) <= sizeof(((struct weir_call *)0)->internal),
+               "a call has room for its errand");
+
+struct weir_thread {
+    struct weir_client_options options;
+    struct weir_client *client;
+    uv_loop_t loop;
+    uv_async_t bell;
+    pthread_t thread;
+    /* On a line of its own: all threads write it. */
+    _Alignas(64) _Atomic(struct errand *) inbox;
+};
+
+/* ---- Waiting ---- */
+
+enum {
+    WAITER_AWAKE = 0, /* and looking */
+    WAITER_ASLEEP = 1,
+    WAITER_DONE = 2
+};
+
+struct waiter {
+    atomic_uint state;
+};
+
+static void wait_for(struct waiter *waiter)
+{
+    unsigned seen = WAITER_AWAKE;
+    /* Acquire, against the release in wake: what was answered is then seen. */
+    if (!atomic_compare_exchange_strong_explicit(&waiter->state, &seen, WAITER_ASLEEP,
+                                                 memory_order_acquire, memory_order_acquire)) {
+        return;
+    }
+    while (atomic_load_explicit(&waiter->state, memory_order_acquire) != WAITER_DONE) {
+        (void)syscall(SYS_futex, &waiter->state, FUTEX_WAIT_PRIVATE, WAITER_ASLEEP, NULL, NULL, 0);
+    }
+}
+
+static void wake(struct waiter *waiter)
+{
+    /* Release, so that the waiter sees the answer. From here on it may be gone: only its address is
+     * used, and a sleeper that is wrongly woken there looks again. */
+    if (atomic_exchange_explicit(&waiter->state, WAITER_DONE, memory_order_acq_rel) ==
+        WAITER_ASLEEP) {
+        (void)syscall(SYS_futex, &waiter->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
+/* ---- Errands ---- */
+
+static void leave(struct weir_thread *thread, struct errand *errand)
+{
+    struct errand *first = atomic_load_explicit(&thread->inbox, memory_order_relaxed);
+    do {
+        errand->next = first;
+        /* Release, so that whoever takes it sees what is in it. */
+    } while (!atomic_compare_exchange_weak_explicit(&thread->inbox, &first, errand,
+                                                    memory_order_release, memory_order_relaxed));
+    if (first == NULL) {
+        (void)uv_async_send(&thread->bell);
+    }
+}
+
+static void on_bell(uv_async_t *bell)
+{
+    struct weir_thread *thread = bell->data;
+    struct errand *taken = atomic_exchange_explicit(&thread->inbox, NULL, memory_order_acquire);
+    struct errand *in_order = NULL;
+    while (taken != NULL) {
+        struct errand *next = taken->next;
+        taken->next = in_order;
+        in_order = taken;
+        taken = next;
+    }
+    while (in_order != NULL) {
+        struct errand *errand = in_order;
+        in_order = errand->next;
+        errand->run(thread, errand);
+    }
+}
+
+/* ---- Calls ---- */
+
+static void run_call(struct weir_thread *thread, struct errand *errand)
+{
+    struct weir_call *call =
+        (struct weir_call *)(void *)((char *)errand - offsetof(struct weir_call, internal));
+    weir_client_submit(thread->client, call);
+}
+
+void weir_thread_submit(struct weir_thread *thread, struct weir_call *call)
+{
+    struct errand *errand = (struct errand *)(void *)call->internal;
+    errand->run = run_call;
+    if (weir_thread_is_here(thread)) {
+        run_call(thread, errand);
+    } else {
+        leave(thread, errand);
+    }
+}
+
+static void on_answered(struct weir_call *call)
+{
+    wake(call->context);
+}
+
+void weir_thread_ask(struct weir_thread *thread, struct weir_call *call)
+{
+    struct waiter waiter = {WAITER_AWAKE};
+    assert(!weir_thread_is_here(thread));
+    call->done = on_answered;
+    call->context = &waiter;
+    weir_thread_submit(thread, call);
+    wait_for(&waiter);
+}
+
+/* ---- What else is asked of the client ---- */
+
+struct question {
+    struct errand errand; /* first, so that an errand is one of these */
+    struct waiter waiter;
+    int64_t now_us;
+    struct weir_stats *stats;
+    struct weir_inspection *inspection;
+};
+
+static void run_stats(struct weir_thread *thread, struct errand *errand)
+{
+    struct question *question = (struct question *)(void *)errand;
+    weir_client_stats(thread->client, question->now_us, question->stats);
+    wake(&question->waiter);
+}
+
+void weir_thread_stats(struct weir_thread *thread, int64_t now_us, struct weir_stats *ret_stats)
+{
+    struct question question = {.errand.run = run_stats, .now_us = now_us, .stats = ret_stats};
+    leave(thread, &question.errand);
+    wait_for(&question.waiter);
+}
+
+static void on_inspected(struct weir_inspection *inspection)
+{
+    wake(inspection->context);
+}
+
+static void run_inspect(struct weir_thread *thread, struct errand *errand)
+{
+    struct question *question = (struct question *)(void *)errand;
+    question->inspection->done = on_inspected;
+    question->inspection->context = &question->waiter;
+    weir_client_inspect(thread->client, question->inspection);
+}
+
+void weir_thread_inspect(struct weir_thread *thread, struct weir_inspection *inspection)
+{
+    struct question question = {.errand.run = run_inspect, .inspection = inspection};
+    leave(thread, &question.errand);
+    wait_for(&question.waiter);
+}
+
+/* ---- Its life ---- */
+
+bool weir_thread_is_here(const struct weir_thread *thread)
+{
+    return pthread_equal(pthread_self(), thread->thread) != 0;
+}
+
+struct weir_denials *weir_thread_denials(const struct weir_thread *thread)
+{
+    return weir_client_denials(thread->client);
+}
+
+struct weir_client *weir_thread_client(const struct weir_thread *thread)
+{
+    return thread->client;
+}
+
+/* The loop then has no more handles, and its run ends. */
+static void on_client_closed(void *context)
+{
+    struct weir_thread *thread = context;
+    uv_close((uv_handle_t *)&thread->bell, NULL);
+}
+
+static void run_close(struct weir_thread *thread, struct errand *errand)
+{
+    (void)errand;
+    weir_client_close(thread->client, on_client_closed, thread);
+}
+
+static void *run_loop(void *context)
+{
+    struct weir_thread *thread = context;
+    uv_run(&thread->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* A thread that no signal of the program's is delivered to; libuv's own, for looking up names, are
+ * started by it and inherit that. */
+static enum weir_status start_thread(struct weir_thread *thread)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    int error = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (error == 0) {
+        error = pthread_create(&thread->thread, NULL, run_loop, thread);
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    return error == 0 ? WEIR_OK : WEIR_ERR_SYSTEM;
+}
+
+/* Once all handles are closed, or will be in the next turns. */
+static void release(struct weir_thread *thread)
+{
+    uv_run(&thread->loop, UV_RUN_DEFAULT);
+    const int error = uv_loop_close(&thread->loop);
+    assert(error == 0);
+    (void)error;
+    weir_release(thread->options.allocator, thread, sizeof(*thread));
+}
+
+enum weir_status weir_thread_start(const struct weir_client_options *options,
+                                   struct weir_thread **ret_thread, struct weir_error *ret_error)
+{
+    struct weir_thread *thread = weir_alloc(options->allocator, sizeof(*thread), 64);
+    if (thread == NULL) {
+        return WEIR_ERR_NO_MEMORY;
+    }
+    thread->options = *options;
+    thread->options.loop = &thread->loop;
+    int error = uv_loop_init(&thread->loop);
+    if (error != 0) {
+        weir_release(options->allocator, thread, sizeof(*thread));
+        weir_error_set(ret_error, 0, 0, "there is no loop: %s", uv_strerror(error));
+        return WEIR_ERR_SYSTEM;
+    }
+    error = uv_async_init(&thread->loop, &thread->bell, on_bell);
+    if (error != 0) {
+        release(thread);
+        weir_error_set(ret_error, 0, 0, "there is no loop: %s", uv_strerror(error));
+        return WEIR_ERR_SYSTEM;
+    }
+    thread->bell.data = thread;
+    enum weir_status status = weir_client_open(&thread->options, &thread->client, ret_error);
+    if (status != WEIR_OK) {
+        uv_close((uv_handle_t *)&thread->bell, NULL);
+        release(thread);
+        return status;
+    }
+    status = start_thread(thread);
+    if (status != WEIR_OK) {
+        run_close(thread, NULL);
+        release(thread);
+        weir_error_set(ret_error, 0, 0, "no thread could be started");
+        return status;
+    }
+    *ret_thread = thread;
+    return WEIR_OK;
+}
+
+void weir_thread_stop(struct weir_thread *thread)
+{
+    if (thread == NULL) {
+        return;
+    }
+    assert(!weir_thread_is_here(thread));
+    struct errand errand = {.run = run_close};
+    leave(thread, &errand);
+    (void)pthread_join(thread->thread, NULL);
+    release(thread);
+}
