@@ -6,6 +6,10 @@
  *             admits is not told to Redis when that is back, and each process has its own: over n
  *             processes at most n budgets pass
  *
+ * A cost that can never fit is denied with WEIR_NEVER by all three. Where there is no memory for
+ * the table, local denies (source ON_ERROR, failure NO_MEMORY), as whoever chose it wanted limits
+ * to hold; it is tried again at the next request.
+ *
  * The decisions say `source` and `failure`. May be used by any number of threads. */
 
 #ifndef WEIR_REDIS_FALLBACK_H
@@ -22,15 +26,17 @@ struct weir_fallback *weir_fallback_new(const struct weir_redis_config *config,
 void weir_fallback_free(struct weir_fallback *fallback);
 
 /* Decides what `verb` asks of one request. `retry_us` is how long until Redis is tried again (for
- * deny). RESET: forgets the key in the local table, and answers WEIR_ERR_STORE, as Redis did not.
- */
+ * deny; less than 1 counts as 1). REFUND: gives back to the local table, or, with deny and allow,
+ * to nobody; answers as a peek of 1. RESET: forgets the key in the local table, and answers
+ * WEIR_ERR_STORE, as Redis did not. Other errors are those of weir_check on the table. */
 enum weir_status weir_fallback_decide(struct weir_fallback *fallback, enum weir_verb verb,
                                       const struct weir_request *request, int64_t now_us,
                                       enum weir_failure failure, int64_t retry_us,
                                       struct weir_decision *ret_decision);
 
 /* The same for a check_all: all or none. Each limit's own on_error counts: one that denies denies
- * all, those that allow take nothing, the rest go through the local table together. */
+ * all, and then the local table is only looked at; those that allow take nothing; the rest go
+ * through the local table together. */
 enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
                                           const struct weir_request *requests, size_t count,
                                           int64_t now_us, enum weir_failure failure,
@@ -40,6 +46,7 @@ enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
 /* Forgets `key` in the local table, where there is one: after Redis did. */
 void weir_fallback_forget(struct weir_fallback *fallback, const struct weir_request *request);
 
+/* Fills in the lines of the local table, once there is one; leaves the others alone. */
 void weir_fallback_stats(struct weir_fallback *fallback, int64_t now_us,
                          struct weir_stats *ret_stats);
 
