@@ -42,4 +42,26 @@ void vector_answers_deinit(struct vector_answers *answers);
 bool vector_read(struct vector_reader *reader, struct trace *ret_trace,
                  struct vector_answers *ret_answers);
 
+/* ---- Running: vector_run.c ---- */
+
+#define VECTOR_FILES_MAX 64
+
+struct vector_file {
+    char name[256];
+    char *text;
+};
+
+/* The files of a folder, whole. */
+struct vectors {
+    struct vector_file files[VECTOR_FILES_MAX];
+    size_t count;
+};
+
+/* Reads all vectors in `folder`; the process ends where there are none. */
+void vectors_load(struct vectors *vectors, const char *folder);
+void vectors_unload(struct vectors *vectors);
+
+/* Runs every case that the subject can hold, and fails the test where an answer is another. */
+void vectors_run(const struct vectors *vectors, const struct subject *subject);
+
 #endif
