@@ -208,6 +208,8 @@ static void what_is_to_be_mended_is_left_to_the_store(void **state)
     denial.state.until_us += 1;
     weir_deny_cache_put(scene.cache, weir_text("k"), &denial);
     assert_false(answers(&scene, 0));
+    /* Also where only the latest that it may be by now is late enough to leave it. */
+    assert_false(answers(&scene, 100));
     denial.state.until_us -= 1;
     denial.block_until_us = NOW + 3 * SECOND;
     weir_deny_cache_put(scene.cache, weir_text("k"), &denial);
