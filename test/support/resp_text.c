@@ -156,7 +156,7 @@ static void buffer_add(struct buffer *buffer, const char *from, size_t len)
     *buffer = (struct buffer){bytes, buffer->len + len};
 }
 
-static size_t next_piece(struct resp_feed *feed, size_t left)
+size_t resp_feed_next(struct resp_feed *feed, size_t left)
 {
     size_t piece = left;
     switch (feed->pieces) {
@@ -225,7 +225,7 @@ char *resp_transcript(const struct weir_resp_limits *limits, struct weir_bytes i
     struct buffer buffer = {NULL, 0};
     enum weir_resp_state state = WEIR_RESP_MORE;
     for (size_t at = 0; at < input.len;) {
-        const size_t piece = next_piece(&feed, input.len - at);
+        const size_t piece = resp_feed_next(&feed, input.len - at);
         buffer_add(&buffer, input.ptr + at, piece);
         at += piece;
         state = read_all(to, limits, reader, &buffer);
@@ -242,4 +242,15 @@ char *resp_transcript(const struct weir_resp_limits *limits, struct weir_bytes i
     free(buffer.bytes);
     (void)fclose(to);
     return text;
+}
+
+const char *resp_transcript_trouble(const char *transcript)
+{
+    const char *last = transcript;
+    for (const char *next = transcript; *next != '\0'; next = strchr(next, '\n') + 1) {
+        last = next;
+    }
+    const bool is_trouble = strncmp(last, "more\n", 5) == 0 || strncmp(last, "bad: ", 5) == 0 ||
+                            strncmp(last, "large: ", 7) == 0;
+    return is_trouble ? last : NULL;
 }

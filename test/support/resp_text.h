@@ -31,6 +31,9 @@ struct resp_feed {
     struct random random;
 };
 
+/* How many bytes come next of the `left` ones, at least 1. */
+size_t resp_feed_next(struct resp_feed *feed, size_t left);
+
 /* What a new reader makes of `input`: a line for each value, and then, where the bytes don't end
  * with one, "more", "bad: COMPLAINT" or "large: COMPLAINT". Each time bytes come, all that were not
  * used yet are moved to a block of just their size, as a buffer may, and a sanitizer will see who
@@ -38,6 +41,9 @@ struct resp_feed {
  * with free. */
 char *resp_transcript(const struct weir_resp_limits *limits, struct weir_bytes input,
                       struct resp_feed feed);
+
+/* The last line of a transcript: "more", "bad: ..." or "large: ..."; NULL where all are values. */
+const char *resp_transcript_trouble(const char *transcript);
 
 /* The values of one reply, in the same way. */
 char *resp_values_text(const struct weir_resp_value *values, size_t count);
