@@ -42,7 +42,8 @@ void weir_breaker_success(struct weir_breaker *breaker);
 void weir_breaker_failure(struct weir_breaker *breaker, int64_t now_us, uint64_t random);
 void weir_breaker_cancel(struct weir_breaker *breaker);
 
-/* How long from `now_us` until a call may go; 0: it may now. */
+/* How long from `now_us` until a call may go; 0: it may now, or as soon as the one that tries is
+ * done. */
 int64_t weir_breaker_wait(const struct weir_breaker *breaker, int64_t now_us);
 
 /* The pause before the `attempt`-th try (from 0) to connect again: doubles from `min_us` to
