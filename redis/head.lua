@@ -9,7 +9,7 @@ local ceil, fmod, max, min = math.ceil, math.fmod, math.max, math.min
 -- The verbs, numbered as enum weir_verb. CHECK takes.
 local CHECK, PEEK, MEND, REFUND, RESET = 0, 1, 2, 3, 4
 
-local LAST_NUMBER = 9007199254740992
+local LAST_NUMBER = 9007199254740991
 -- How long a key outlives its state where the time is supplied: that clock may stand still, go
 -- slower than the server's, or be set back.
 local MARGIN = 60000000

@@ -63,8 +63,8 @@ void weir_script_plan(const struct weir_script_call *call, struct weir_script_pl
 /* ---- What the scripts found: script_read.c, script_replay.c ------------------------------------
  */
 
-/* No number in a script is larger: 2^53. */
-#define WEIR_SCRIPT_NUMBER_MAX (INT64_C(1) << 53)
+/* No number in a script is larger: one more, and a double would take the next for it. */
+#define WEIR_SCRIPT_NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
 /* A key as it was found, and then as the questions leave it. */
 struct weir_script_key {
