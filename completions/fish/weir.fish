@@ -1,6 +1,6 @@
 # fish completion for weir(1). test/system/cli_usage.py holds it to `weir COMMAND --help`.
 
-set -l commands check limit reset refund stats bench demo help
+set -l commands check limit reset refund stats store bench demo help
 
 complete -c weir -f
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Show the version'
@@ -9,15 +9,16 @@ complete -c weir -n "not __fish_seen_subcommand_from $commands" -a check -d 'Ask
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a limit -d 'Explain a limit in words, and draw what it does'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a reset -d 'Forget what keys have used'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a refund -d 'Give back what a request took that was then not made'
-complete -c weir -n "not __fish_seen_subcommand_from $commands" -a stats -d 'Show how full a store is'
+complete -c weir -n "not __fish_seen_subcommand_from $commands" -a stats -d 'Show how full a table is'
+complete -c weir -n "not __fish_seen_subcommand_from $commands" -a store -d "Say what is behind a store's URL"
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a bench -d 'Measure how many decisions a second this machine makes'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a demo -d 'Show what limits do: ten seconds, and a picture'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a help -d 'Show the help of a command'
-complete -c weir -n '__fish_seen_subcommand_from help' -a 'check limit reset refund stats bench demo'
+complete -c weir -n '__fish_seen_subcommand_from help' -a 'check limit reset refund stats store bench demo'
 
 complete -c weir -n '__fish_seen_subcommand_from check reset refund bench' -s l -l limit -x -d 'What is allowed, as 5/10s'
 complete -c weir -n '__fish_seen_subcommand_from check reset refund stats bench' -s s -l store -x -a '(
-    printf "%s\t%s\n" memory: "A table in this process"
+    printf "%s\t%s\n" memory: "A table in this process" redis:// "What machines share"
     for path in (__fish_complete_path (string replace -r "^shm:" "" -- (commandline -ct)))
         echo shm:$path
     end)' -d 'Where the state is'
@@ -28,9 +29,10 @@ complete -c weir -n '__fish_seen_subcommand_from check' -s n -l repeat -x -d 'As
 complete -c weir -n '__fish_seen_subcommand_from check' -l every -x -d 'Wait this long between, as 1s'
 complete -c weir -n '__fish_seen_subcommand_from check' -s p -l peek -d 'Only look'
 complete -c weir -n '__fish_seen_subcommand_from check' -l only -x -a 'allowed denied' -d 'Print just these keys'
-complete -c weir -n '__fish_seen_subcommand_from check limit reset refund stats bench' -s j -l json -d 'Print a JSON object a line'
+complete -c weir -n '__fish_seen_subcommand_from check limit reset refund stats store bench' -s j -l json -d 'Print a JSON object a line'
 complete -c weir -n '__fish_seen_subcommand_from check reset refund' -s q -l quiet -d 'Print no decisions'
-complete -c weir -n '__fish_seen_subcommand_from check limit demo' -l color -x -a 'auto always never' -d 'Colours'
+complete -c weir -n '__fish_seen_subcommand_from check limit store demo' -l color -x -a 'auto always never' -d 'Colours'
+complete -c weir -n '__fish_seen_subcommand_from store' -l timeout -x -d 'How long to wait for answers'
 complete -c weir -n '__fish_seen_subcommand_from bench' -l keys -x -d 'How many keys'
 complete -c weir -n '__fish_seen_subcommand_from bench' -l seconds -x -d 'How long each row is measured'
 complete -c weir -n '__fish_seen_subcommand_from demo' -l fast -d "Don't wait"

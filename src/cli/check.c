@@ -24,6 +24,7 @@ struct check {
     const struct cli_settings *settings;
     struct cli_target target;
     struct cli_output output;
+    uint64_t told; /* which failures of a shared store were told */
     bool any_denied;
     bool failed;
 };
@@ -47,6 +48,7 @@ static void answer(struct check *check, struct weir_bytes key, const struct weir
 {
     struct cli_output *output = &check->output;
     check->any_denied |= !decision->allowed;
+    cli_tell_failure(check->command, check->target.weir, decision, &check->told);
     if (!is_wanted(check, decision)) {
         return;
     }
@@ -76,7 +78,7 @@ static bool check_one(struct check *check, struct weir_bytes key)
             ? weir_peek(check->target.weir, check->target.limit, key, cost, WEIR_CLOCK, &decision)
             : weir_check(check->target.weir, check->target.limit, key, cost, WEIR_CLOCK, &decision);
     if (status != WEIR_OK) {
-        cli_complain(check->command->name, "%s", weir_strerror(status));
+        cli_complain_call(check->command, check->target.weir, status);
         check->failed = true;
         return false;
     }
@@ -137,7 +139,7 @@ static void check_batch(struct check *check, struct batch *batch)
     }
     batch->count = 0;
     if (status != WEIR_OK) {
-        cli_complain(check->command->name, "%s", weir_strerror(status));
+        cli_complain_call(check->command, check->target.weir, status);
         check->failed = true;
     }
 }
@@ -287,7 +289,8 @@ const struct cli_command cli_command_check = {
     .examples = "  weir check user123 --limit '5/10s fixed-window' --repeat 7 --every 1s\n"
                 "  weir check \"$USER\" --limit 3/h --store shm:/run/weir.table -q || exit 1\n"
                 "  cut -d' ' -f1 access.log | weir check --limit 100/m --only denied | sort -u\n"
-                "  weir check 10.0.0.7 --limit 100/m --store shm:/run/weir.table --peek --json\n",
+                "  weir check 10.0.0.7 --limit 100/m --store shm:/run/weir.table --peek --json\n"
+                "  weir check user123 --limit 100/m --store 'redis://127.0.0.1?on_error=deny'\n",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .run = run,

@@ -276,6 +276,25 @@ void cli_put_decision(struct cli_output *output, struct weir_bytes key,
     cli_put(output, "\n", 1);
 }
 
+static const char *source_name(enum weir_source source)
+{
+    switch (source) {
+    case WEIR_SOURCE_MEMORY:
+        return "memory";
+    case WEIR_SOURCE_SHM:
+        return "shm";
+    case WEIR_SOURCE_REDIS:
+        return "redis";
+    case WEIR_SOURCE_DENY_CACHE:
+        return "deny-cache";
+    case WEIR_SOURCE_LOCAL:
+        return "local";
+    case WEIR_SOURCE_ON_ERROR:
+        return "on-error";
+    }
+    return "unknown";
+}
+
 void cli_put_decision_json(struct cli_output *output, struct weir_bytes key,
                            const struct weir_decision *decision)
 {
@@ -288,6 +307,11 @@ void cli_put_decision_json(struct cli_output *output, struct weir_bytes key,
     cli_put_json_time(output, "retry_after_us", decision->retry_after_us);
     cli_put_json_time(output, "reset_after_us", decision->reset_after_us);
     cli_put_json_time(output, "delay_us", decision->delay_us);
-    cli_put_text(output, decision->source == WEIR_SOURCE_SHM ? ",\"source\":\"shm\"}\n"
-                                                             : ",\"source\":\"memory\"}\n");
+    put_json_name(output, "source");
+    cli_print(output, "\"%s\"", source_name(decision->source));
+    if (decision->failure != WEIR_FAILURE_NONE) {
+        put_json_name(output, "failure");
+        cli_print(output, "\"%s\"", weir_failure_name((enum weir_failure)decision->failure));
+    }
+    cli_put(output, "}\n", 2);
 }

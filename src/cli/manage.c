@@ -1,5 +1,4 @@
-/* manage.c - `weir reset`, `weir refund` and `weir stats`: looking after a store that others use.
- */
+/* manage.c - `weir reset` and `weir refund`: looking after what keys have used. */
 
 #include "cli/command.h"
 #include "cli/format.h"
@@ -7,9 +6,7 @@
 #include "cli/output.h"
 #include "cli/target.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
 /* What reset and refund have open. */
 struct manage {
@@ -17,6 +14,7 @@ struct manage {
     const struct cli_settings *settings;
     struct cli_target target;
     struct cli_output output;
+    uint64_t told; /* which failures of a shared store were told */
 };
 
 static bool needs_store(const struct cli_command *command, const struct cli_settings *settings)
@@ -32,16 +30,6 @@ static bool needs_keys(const struct cli_command *command, const struct cli_setti
 {
     if (settings->operand_count == 0) {
         cli_complain(command->name, "a KEY is needed; " CLI_SEE_HELP, command->name);
-        return false;
-    }
-    return true;
-}
-
-static bool no_operands(const struct cli_command *command, const struct cli_settings *settings)
-{
-    if (settings->operand_count > 0) {
-        cli_complain(command->name, "'%s' is one word too many; " CLI_SEE_HELP,
-                     settings->operands[0], command->name);
         return false;
     }
     return true;
@@ -66,7 +54,7 @@ static enum cli_exit for_each_key(const struct cli_command *command,
         status = each(&manage, weir_text(settings->operands[i]));
     }
     if (status != WEIR_OK) {
-        cli_complain(command->name, "%s", weir_strerror(status));
+        cli_complain_call(command, manage.target.weir, status);
     }
     cli_target_close(&manage.target);
     return cli_output_close(command, &manage.output, status == WEIR_OK ? CLI_ADMITTED : CLI_ERROR);
@@ -124,6 +112,9 @@ static enum weir_status refund_key(struct manage *manage, struct weir_bytes key)
     struct weir_decision decision;
     const enum weir_status status = weir_refund(manage->target.weir, manage->target.limit, key,
                                                 manage->settings->cost, WEIR_CLOCK, &decision);
+    if (status == WEIR_OK) {
+        cli_tell_failure(manage->command, manage->target.weir, &decision, &manage->told);
+    }
     if (status != WEIR_OK || manage->settings->quiet) {
         return status;
     }
@@ -159,82 +150,4 @@ const struct cli_command cli_command_refund = {
     .options = refund_options,
     .option_count = sizeof(refund_options) / sizeof(refund_options[0]),
     .run = run_refund,
-};
-
-/* ---- weir stats ---- */
-
-static void print_stats(struct cli_output *output, const char *url, const struct weir_stats *stats)
-{
-    cli_print(output, "memory   %s, room for %s clients\n", cli_size_words(stats->bytes).text,
-              cli_number_words(stats->slots).text);
-    cli_print(output, "clients  %s with something used now, %s as if never used\n",
-              cli_number_words(stats->live).text, cli_number_words(stats->used - stats->live).text);
-    cli_print(output, "evicted  %s while they mattered, %s that did not\n",
-              cli_number_words(stats->evicted_live).text,
-              cli_number_words(stats->evicted_idle).text);
-    if (strncmp(url, "memory:", strlen("memory:")) == 0) {
-        cli_print(output, "logs     %s of %s in use, %s given up\n",
-                  cli_size_words(stats->log_used).text, cli_size_words(stats->log_bytes).text,
-                  cli_number_words(stats->log_evicted).text);
-    }
-}
-
-static void print_stats_json(struct cli_output *output, const char *url,
-                             const struct weir_stats *stats)
-{
-    cli_put_text(output, "{\"store\":");
-    (void)cli_put_json_string(output, weir_text(url));
-    cli_put_json_number(output, "bytes", stats->bytes);
-    cli_put_json_number(output, "slots", stats->slots);
-    cli_put_json_number(output, "used", stats->used);
-    cli_put_json_number(output, "live", stats->live);
-    cli_put_json_number(output, "evicted_idle", stats->evicted_idle);
-    cli_put_json_number(output, "evicted_live", stats->evicted_live);
-    cli_put_json_number(output, "log_bytes", stats->log_bytes);
-    cli_put_json_number(output, "log_used", stats->log_used);
-    cli_put_json_number(output, "log_evicted", stats->log_evicted);
-    cli_put_text(output, "}\n");
-}
-
-static enum cli_exit run_stats(const struct cli_command *command,
-                               const struct cli_settings *settings)
-{
-    struct weir *weir;
-    struct cli_output output;
-    if (!no_operands(command, settings) || !needs_store(command, settings) ||
-        !cli_store_open(command, settings->store, CLI_OPEN_MADE, &weir)) {
-        return CLI_ERROR;
-    }
-    struct weir_stats stats = {.size = sizeof(stats)};
-    const enum weir_status status = weir_stats(weir, WEIR_CLOCK, &stats);
-    weir_close(weir);
-    if (status != WEIR_OK) {
-        cli_complain(command->name, "%s", weir_strerror(status));
-        return CLI_ERROR;
-    }
-    if (!cli_output_open(command, settings, &output)) {
-        return CLI_ERROR;
-    }
-    if (settings->json) {
-        print_stats_json(&output, settings->store, &stats);
-    } else {
-        print_stats(&output, settings->store, &stats);
-    }
-    return cli_output_close(command, &output, CLI_ADMITTED);
-}
-
-static const enum cli_option_id stats_options[] = {CLI_OPTION_STORE_MADE, CLI_OPTION_JSON,
-                                                   CLI_OPTION_HELP};
-
-const struct cli_command cli_command_stats = {
-    .name = "stats",
-    .operands = "--store URL [OPTION...]",
-    .summary = "show how full a store is",
-    .details = "Counts a store: its memory, the clients in it, and how many it had to give up for "
-               "want of\n"
-               "room. Reads all of it: about 10 ms for each 64 MiB.",
-    .examples = "  weir stats --store shm:/run/weir.table\n",
-    .options = stats_options,
-    .option_count = sizeof(stats_options) / sizeof(stats_options[0]),
-    .run = run_stats,
 };

@@ -31,8 +31,10 @@ static const struct option_definition definitions[CLI_OPTION_COUNT] = {
     [CLI_OPTION_LIMIT] = {"limit", 'l', "TEXT", "what is allowed, as '5/10s fixed-window'"},
     [CLI_OPTION_STORE] = {"store", 's', "URL",
                           "where the state is: memory: (ends with the\n"
-                          "process; the default) or shm:/path (stays)"},
-    [CLI_OPTION_STORE_MADE] = {"store", 's', "URL", "where the state is: shm:/path"},
+                          "process; the default), shm:/path (stays), or\n"
+                          "redis://host (shared by machines)"},
+    [CLI_OPTION_STORE_MADE] = {"store", 's', "URL", "where the state is: shm:/path, redis://host"},
+    [CLI_OPTION_TIMEOUT] = {"timeout", 0, "DURATION", "how long to wait for answers (1s)"},
     [CLI_OPTION_NAME] = {"name", 0, "RULE",
                          "the limit's name; limits of different names keep\n"
                          "different state"},
@@ -213,6 +215,8 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
         return read_number(reading, 1, REPEAT_MAX, &settings->repeat);
     case CLI_OPTION_EVERY:
         return read_duration(reading, &settings->every_us);
+    case CLI_OPTION_TIMEOUT:
+        return read_duration(reading, &settings->timeout_us);
     case CLI_OPTION_ONLY:
         return read_only(reading, &settings->only);
     case CLI_OPTION_KEYS:
@@ -351,7 +355,8 @@ static bool take_option(const struct cli_command *command, int got, const char *
 bool cli_options_read(const struct cli_command *command, int argc, char **argv,
                       struct cli_settings *ret_settings)
 {
-    struct cli_settings settings = {.cost = 1, .repeat = 1, .keys = 1000000, .seconds = 1};
+    struct cli_settings settings = {
+        .cost = 1, .repeat = 1, .keys = 1000000, .seconds = 1, .timeout_us = 1000000};
     struct getopt_table table;
     make_table(command, &table);
     optind = 0; /* glibc: begin anew, and forget what an earlier command line left */

@@ -11,6 +11,7 @@ enum cli_option_id {
     CLI_OPTION_LIMIT,
     CLI_OPTION_STORE,
     CLI_OPTION_STORE_MADE, /* --store where the store has to be there already */
+    CLI_OPTION_TIMEOUT,
     CLI_OPTION_NAME,
     CLI_OPTION_COST,
     CLI_OPTION_COST_BACK, /* --cost of a refund */
@@ -45,11 +46,12 @@ struct cli_settings {
     const char *limit;
     const char *store;
     const char *name;
-    uint64_t cost;    /* 1 */
-    uint64_t repeat;  /* 1 */
-    int64_t every_us; /* 0: at once */
-    uint64_t keys;    /* 1000000 */
-    uint64_t seconds; /* 1 */
+    uint64_t cost;      /* 1 */
+    uint64_t repeat;    /* 1 */
+    int64_t every_us;   /* 0: at once */
+    int64_t timeout_us; /* 1000000 */
+    uint64_t keys;      /* 1000000 */
+    uint64_t seconds;   /* 1 */
     enum cli_only only;
     enum cli_when color;
     bool peek;

@@ -3,10 +3,12 @@
 #include "cli/target.h"
 
 #include "cli/message.h"
+#include "weir/redis.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,11 +84,12 @@ bool cli_store_open(const struct cli_command *command, const char *url, enum cli
         cli_complain(command->name, "store: there is none at %s yet; weir check makes it", path);
         return false;
     }
-    const enum weir_status status = weir_open(url, NULL, ret_weir, &error);
+    const enum weir_status status = weir_redis_open(url, NULL, ret_weir, &error);
     if (status != WEIR_OK) {
         complain_status(command, "store", status, &error);
         if (error.length > 0) {
-            cli_point_at(url, error.offset, error.length);
+            const struct cli_shown_url shown = cli_url_shown(url, &error.offset);
+            cli_point_at(shown.text, error.offset, error.length);
         }
         return false;
     }
@@ -114,4 +117,99 @@ void cli_target_close(struct cli_target *target)
     weir_close(target->weir);
     weir_limit_free(target->limit);
     *target = (struct cli_target){0};
+}
+
+/* ---- Shared stores ---- */
+
+/* Where in `url` a password stands; false where there is none. What comes before the last '@' may
+ * hold one, however badly the rest is written. */
+static bool find_password(const char *url, size_t *ret_from, size_t *ret_to)
+{
+    const char *start = strstr(url, "://");
+    if (start == NULL) {
+        return false;
+    }
+    start += 3;
+    const char *at = NULL;
+    for (const char *c = start; *c != '\0' && *c != '?'; c++) {
+        at = *c == '@' ? c : at;
+    }
+    const char *colon = at != NULL ? memchr(start, ':', (size_t)(at - start)) : NULL;
+    if (colon == NULL) {
+        return false;
+    }
+    *ret_from = (size_t)(colon + 1 - url);
+    *ret_to = (size_t)(at - url);
+    return true;
+}
+
+struct cli_shown_url cli_url_shown(const char *url, size_t *offset)
+{
+    static const char mask[] = "***";
+    struct cli_shown_url shown;
+    size_t from;
+    size_t to;
+    if (!find_password(url, &from, &to)) {
+        (void)snprintf(shown.text, sizeof(shown.text), "%s", url);
+        return shown;
+    }
+    const int head = from < sizeof(shown.text) ? (int)from : (int)sizeof(shown.text) - 1;
+    (void)snprintf(shown.text, sizeof(shown.text), "%.*s%s%s", head, url, mask, url + to);
+    if (offset != NULL && *offset >= to) {
+        *offset = *offset - (to - from) + strlen(mask);
+    } else if (offset != NULL && *offset > from) {
+        *offset = from;
+    }
+    return shown;
+}
+
+/* What the first server that failed, or the system, said of it; empty where none did. */
+static struct weir_redis_server what_was_said(struct weir *weir)
+{
+    struct weir_redis_server servers[16];
+    const struct weir_redis_server nothing = {0};
+    size_t count = 0;
+    if (weir_redis_inspect(weir, 1, servers, sizeof(servers) / sizeof(servers[0]), &count) !=
+        WEIR_OK) {
+        return nothing;
+    }
+    for (size_t i = 0; i < count && i < sizeof(servers) / sizeof(servers[0]); i++) {
+        if (servers[i].failure != WEIR_FAILURE_NONE) {
+            return servers[i];
+        }
+    }
+    return nothing;
+}
+
+void cli_tell_failure(const struct cli_command *command, struct weir *weir,
+                      const struct weir_decision *decision, uint64_t *told)
+{
+    const uint64_t bit = UINT64_C(1) << (decision->failure & 63);
+    if (decision->failure == WEIR_FAILURE_NONE || (*told & bit) != 0) {
+        return;
+    }
+    *told |= bit;
+    const struct weir_redis_server said = what_was_said(weir);
+    const char *who = decision->source == WEIR_SOURCE_LOCAL ? "on_error=local" : "on_error";
+    const char *why = weir_failure_text((enum weir_failure)decision->failure);
+    if (said.message[0] != '\0') {
+        cli_complain(command->name, "%s decided, not Redis: %s (%s: %s)", who, why, said.address,
+                     said.message);
+    } else {
+        cli_complain(command->name, "%s decided, not Redis: %s", who, why);
+    }
+}
+
+void cli_complain_call(const struct cli_command *command, struct weir *weir,
+                       enum weir_status status)
+{
+    const struct weir_redis_server said =
+        status == WEIR_ERR_STORE ? what_was_said(weir) : (struct weir_redis_server){0};
+    if (said.address[0] != '\0') {
+        cli_complain(command->name, "%s: %s: %s", weir_strerror(status), said.address,
+                     said.message[0] != '\0' ? said.message
+                                             : weir_failure_text((enum weir_failure)said.failure));
+    } else {
+        cli_complain(command->name, "%s", weir_strerror(status));
+    }
 }

@@ -27,4 +27,21 @@ bool cli_target_open(const struct cli_command *command, const struct cli_setting
                      enum cli_open how, struct cli_target *ret_target);
 void cli_target_close(struct cli_target *target);
 
+/* `url` for people to read: a password in it as "***". Where `offset` is not NULL it is moved
+ * along, as the place of something in the url. */
+struct cli_shown_url {
+    char text[512]; /* cut where it is longer */
+};
+struct cli_shown_url cli_url_shown(const char *url, size_t *offset);
+
+/* Says on stderr, once for each reason, that `decision` was not made by the shared store that was
+ * named, and why. `told` remembers which reasons were told. */
+void cli_tell_failure(const struct cli_command *command, struct weir *weir,
+                      const struct weir_decision *decision, uint64_t *told);
+
+/* Says on stderr what `status` of a call on `weir` means; of a shared store that could not be
+ * asked, why. */
+void cli_complain_call(const struct cli_command *command, struct weir *weir,
+                       enum weir_status status);
+
 #endif
