@@ -74,7 +74,6 @@ struct weir_redis_server {
     char version[24];
     bool connected;
     bool tls;
-    bool increx;      /* has INCREX, which fixed-window then uses */
     uint8_t protocol; /* RESP 2 or 3 */
     uint16_t
         failure;    /* an enum weir_failure: why it is not connected; 0: it is, or was not tried */

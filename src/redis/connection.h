@@ -25,7 +25,6 @@ struct weir_server_info {
     char version[24]; /* "7.0.15" */
     char role[16];    /* "primary" or "replica", as HELLO has it; empty where it doesn't say */
     uint8_t protocol; /* 2 or 3 */
-    bool increx;      /* it has the command INCREX */
 };
 
 struct weir_connection_events {
@@ -46,7 +45,7 @@ struct weir_connection_options {
     const struct weir_login *login;         /* these are borrowed for as long as it lives */
     struct weir_tls_context *tls;           /* NULL: none */
     uint32_t database;
-    bool sentinel;      /* the handshake of a sentinel: no SELECT, no INCREX to look for */
+    bool sentinel;      /* the handshake of a sentinel: no SELECT */
     bool resp2;         /* for subscriptions as sentinels have them: don't ask for RESP3 */
     int64_t timeout_us; /* for connecting and the handshake together */
     const struct weir_connection_events *events;

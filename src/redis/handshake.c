@@ -75,11 +75,6 @@ static void write_rest(struct weir_handshake *handshake, struct weir_resp_writer
         weir_resp_put_bulk_text(out, "SELECT");
         weir_resp_put_bulk_integer(out, options->database);
     }
-    owe(handshake, WEIR_STEP_INCREX);
-    weir_resp_put_array(out, 3);
-    weir_resp_put_bulk_text(out, "COMMAND");
-    weir_resp_put_bulk_text(out, "INFO");
-    weir_resp_put_bulk_text(out, "INCREX");
 }
 
 void weir_handshake_start(struct weir_handshake *handshake,
@@ -215,10 +210,6 @@ static enum weir_handshake_state take_answer(struct weir_handshake *handshake,
 {
     if (step == WEIR_STEP_HELLO && !read_hello(values, info)) {
         return nonsense(handshake, "it answers HELLO with something else");
-    }
-    if (step == WEIR_STEP_INCREX) {
-        info->increx = values[0].type == WEIR_RESP_ARRAY && values[0].count == 1 &&
-                       values[1].type == WEIR_RESP_ARRAY && values[1].count > 0;
     }
     return WEIR_HANDSHAKE_ON;
 }

@@ -4,7 +4,6 @@
  *
  *     HELLO 3 AUTH user password SETNAME weir      logs in, and asks who is there
  *     SELECT n                                     where the database is not 0
- *     COMMAND INFO INCREX                          is there an INCREX?
  *
  * A server that has no HELLO, or does not let us have it, is asked once more in RESP2's way: AUTH,
  * CLIENT SETNAME, and the rest again.
@@ -23,8 +22,7 @@ enum weir_handshake_step {
     WEIR_STEP_HELLO,
     WEIR_STEP_AUTH,
     WEIR_STEP_SETNAME,
-    WEIR_STEP_SELECT,
-    WEIR_STEP_INCREX
+    WEIR_STEP_SELECT
 };
 
 enum weir_handshake_state {

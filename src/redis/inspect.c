@@ -135,7 +135,6 @@ static void on_done(struct weir_command *command, struct weir_node *node,
         (void)snprintf(server->version, sizeof(server->version), "%s", info->version);
         (void)snprintf(server->role, sizeof(server->role), "%s", info->role);
         server->protocol = info->protocol;
-        server->increx = info->increx;
         server->connected = true;
         server->latency_us = weir_steady_us() - outcome->sent_us;
     } else if (visit->step == 1) {
