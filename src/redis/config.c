@@ -127,6 +127,9 @@ static enum weir_status read_host(const struct weir_url_part *part, uint16_t por
         end++;
     } else if (bytes.len > 0) {
         end = memchr(bytes.ptr, ':', bytes.len);
+        if (end != memrchr(bytes.ptr, ':', bytes.len)) {
+            return weir_url_refuse(part, "an IPv6 address is written in brackets, as [::1]:6379");
+        }
     }
     const size_t length = end != NULL ? (size_t)(end - bytes.ptr) : bytes.len;
     const struct weir_url_part host = weir_url_at(part, weir_bytes(bytes.ptr, length));
@@ -143,9 +146,6 @@ static enum weir_status read_host(const struct weir_url_part *part, uint16_t por
     }
     const struct weir_url_part port =
         weir_url_at(part, weir_bytes(rest.bytes.ptr + 1, rest.bytes.len - 1));
-    if (memchr(port.bytes.ptr, ':', port.bytes.len) != NULL) {
-        return weir_url_refuse(part, "an IPv6 address is written in brackets, as [::1]:6379");
-    }
     return read_port(&port, address);
 }
 
