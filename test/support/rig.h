@@ -108,7 +108,9 @@ void rig_redis_resume(struct rig_redis *redis);
  * waits until it answers. */
 void rig_redis_restart(struct rig_redis *redis);
 
-/* Moves the server's time of day `offset_us` away from the true one. Needs the option `clock`. */
+/* Moves the server's time of day `offset_us` away from the true one, and waits until it has moved
+ * (but not for a server that does not answer). Needs the option `clock`, and a server that isn't
+ * linked statically. */
 void rig_redis_shift_clock(struct rig_redis *redis, int64_t offset_us);
 
 /* ---- Asking it ---- */

@@ -126,7 +126,7 @@ static size_t owner_by(const struct rig_cluster *cluster, size_t node, unsigned 
 {
     for (const char *line = nodes_by(cluster, node); line != NULL; line = next_line(line)) {
         const struct member member = read_member(line);
-        if (member.primary && !member.doubtful && member_has(&member, slot)) {
+        if (member.port != 0 && member.primary && !member.doubtful && member_has(&member, slot)) {
             return node_of_port(cluster, member.port);
         }
     }
@@ -161,7 +161,8 @@ static bool is_content(const struct rig_cluster *cluster, size_t node)
     size_t replicas = 0;
     for (const char *line = nodes_by(cluster, node); line != NULL; line = next_line(line)) {
         const struct member member = read_member(line);
-        if (member.doubtful && (member.port == 0 || strstr(line, "handshake") != NULL)) {
+        /* Of one met by TLS, newer servers do not know the plain port at first. */
+        if (member.port == 0 || strstr(line, "handshake") != NULL) {
             return false;
         }
         counted += runs(cluster, node_of_port(cluster, member.port)) && !member.doubtful ? 1 : 0;

@@ -52,8 +52,9 @@ static void a_slot_moves_in_three_steps(void **state)
     (void)snprintf(ask, sizeof(ask), "(error) ASK 12182 127.0.0.1:%u", rig_redis_port(to));
     assert_string_equal(rig_redis_command(from, "GET", "foo", NULL), ask);
     assert_int_equal(rig_cluster_move_keys(cluster, FOO, 0, 1), 1);
+    const char *partly = rig_redis_version(from) < RIG_VERSION(7, 0, 0) ? ask : "(error) TRYAGAIN";
     const char *reply = rig_redis_command(from, "MGET", "{foo}1", "{foo}2", "{foo}3", NULL);
-    assert_memory_equal(reply, "(error) TRYAGAIN", 16);
+    assert_memory_equal(reply, partly, strlen(partly));
     assert_int_equal(rig_cluster_move_keys(cluster, FOO, 0, 9), 2);
     rig_cluster_move_end(cluster, FOO, 0);
     assert_int_equal(rig_cluster_owner(cluster, FOO), 0);
@@ -82,13 +83,11 @@ static void a_replica_succeeds_a_killed_primary(void **state)
     rig_cluster_stop(cluster);
 }
 
-static void a_node_is_added_under_tls(void **state)
+static void a_node_is_added(void **state)
 {
     (void)state;
-    const struct rig_cluster_options options = {.primaries = 2,
-                                                .node = {.tls = true, .password = "secret"}};
+    const struct rig_cluster_options options = {.primaries = 2};
     struct rig_cluster *cluster = rig_cluster_start(&options);
-    assert_memory_equal(rig_cluster_tls_url(cluster), "rediss+cluster://:secret@127.0.0.1:", 35);
     assert_int_equal(rig_cluster_add(cluster), 2);
     const struct rig_redis *from = rig_cluster_node(cluster, 1);
     assert_string_equal(rig_redis_command(from, "SET", "foo", "kept", NULL), "OK");
@@ -105,7 +104,7 @@ int main(void)
         cmocka_unit_test(a_cluster_redirects),
         cmocka_unit_test(a_slot_moves_in_three_steps),
         cmocka_unit_test(a_replica_succeeds_a_killed_primary),
-        cmocka_unit_test(a_node_is_added_under_tls),
+        cmocka_unit_test(a_node_is_added),
     };
     return cmocka_run_group_tests_name("rig_cluster", tests, NULL, NULL);
 }

@@ -118,81 +118,6 @@ static void a_paused_server_accepts_and_never_answers(void **state)
     rig_redis_stop(redis);
 }
 
-static int64_t server_seconds(const struct rig_redis *redis)
-{
-    return strtoll(rig_redis_command(redis, "TIME", NULL), NULL, 10);
-}
-
-static void the_server_has_a_clock_of_its_own(void **state)
-{
-    (void)state;
-    const struct rig_redis_options options = {.clock = true};
-    struct rig_redis *redis = rig_redis_start(&options);
-    const int64_t start = server_seconds(redis);
-    rig_redis_shift_clock(redis, INT64_C(5000) * 1000000);
-    assert_in_range(server_seconds(redis) - start, 5000, 5000 + RIG_PATIENCE_MS / 1000);
-    rig_redis_shift_clock(redis, INT64_C(-5000) * 1000000);
-    assert_in_range(start - server_seconds(redis), 5000 - RIG_PATIENCE_MS / 1000, 5000);
-    rig_redis_stop(redis);
-}
-
-/* Of a connection by the openssl program: whether what it says contains `expected`. */
-static bool tls_says(const struct rig_redis *redis, const char *options, const char *expected)
-{
-    char command[1024];
-    char answer[16384];
-    (void)snprintf(command, sizeof(command),
-                   "printf 'PING\\r\\nQUIT\\r\\n' | timeout 20 openssl s_client -ign_eof "
-                   "-verify_return_error -connect 127.0.0.1:%u %s 2>&1",
-                   rig_redis_tls_port(redis), options);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    answer[fread(answer, 1, sizeof(answer) - 1, pipe)] = '\0';
-    (void)pclose(pipe);
-    if (strstr(answer, expected) == NULL) {
-        print_message("%s\n%s\n", command, answer);
-        return false;
-    }
-    return true;
-}
-
-static void certificates_hold_and_others_do_not(void **state)
-{
-    (void)state;
-    const struct rig_redis_options options = {.tls = true};
-    struct rig_redis *redis = rig_redis_start(&options);
-    const struct rig_certificates *paths = rig_redis_certificates(redis);
-    char text[512];
-    (void)snprintf(text, sizeof(text), "-CAfile %s -verify_ip 127.0.0.1", paths->authority);
-    assert_true(tls_says(redis, text, "+PONG"));
-    (void)snprintf(text, sizeof(text), "-CAfile %s -verify_hostname localhost", paths->authority);
-    assert_true(tls_says(redis, text, "+PONG"));
-    (void)snprintf(text, sizeof(text), "-CAfile %s -verify_hostname a.invalid", paths->authority);
-    assert_true(tls_says(redis, text, "hostname mismatch"));
-    (void)snprintf(text, sizeof(text), "-CAfile %s", paths->stranger_authority);
-    assert_true(tls_says(redis, text, "self-signed certificate in certificate chain"));
-    assert_string_equal(
-        rig_redis_command(redis, "CONFIG", "SET", "tls-cert-file", paths->expired, NULL), "OK");
-    (void)snprintf(text, sizeof(text), "-CAfile %s", paths->authority);
-    assert_true(tls_says(redis, text, "certificate has expired"));
-    rig_redis_stop(redis);
-}
-
-static void clients_show_a_certificate(void **state)
-{
-    (void)state;
-    const struct rig_redis_options options = {.tls = true, .tls_clients = true};
-    struct rig_redis *redis = rig_redis_start(&options);
-    const struct rig_certificates *paths = rig_redis_certificates(redis);
-    char text[512];
-    (void)snprintf(text, sizeof(text), "-CAfile %s -cert %s -key %s", paths->authority,
-                   paths->client, paths->client_key);
-    assert_true(tls_says(redis, text, "+PONG"));
-    (void)snprintf(text, sizeof(text), "-CAfile %s", paths->authority);
-    assert_true(tls_says(redis, text, "certificate required"));
-    rig_redis_stop(redis);
-}
-
 static bool refuses(void *context)
 {
     const uint16_t *port = context;
@@ -239,9 +164,6 @@ int main(void)
         cmocka_unit_test(many_servers_have_ports_of_their_own),
         cmocka_unit_test(a_killed_server_restarts_on_its_port),
         cmocka_unit_test(a_paused_server_accepts_and_never_answers),
-        cmocka_unit_test(the_server_has_a_clock_of_its_own),
-        cmocka_unit_test(certificates_hold_and_others_do_not),
-        cmocka_unit_test(clients_show_a_certificate),
         cmocka_unit_test(a_server_dies_with_its_test),
     };
     return cmocka_run_group_tests_name("rig", tests, NULL, NULL);
