@@ -39,7 +39,7 @@ def build_ours(target):
     folder = os.path.join(BUILD, "c")
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         shutil.rmtree(folder, ignore_errors=True)
-        must(["meson", "setup", folder, ROOT, "-Dbench=true", "-Dmodels=false"])
+        must(["meson", "setup", folder, ROOT, "-Dbench=true", "-Dtests=false"])
     must(["ninja", "-C", folder, "--quiet", target])
     return os.path.join(folder, target)
 

@@ -41,8 +41,8 @@ void load_start(void)
 
 struct load_walk load_walk_start(const struct load *load, unsigned lane)
 {
-    const uint64_t apart = (uint64_t)lane * load->keys / load->lanes;
-    const uint64_t at = ((uint64_t)next_start + apart) % load->keys;
+    const uint64_t apart = (uint64_t)lane * (load->keys / load->lanes) * LOAD_STEP;
+    const uint64_t at = (next_start + apart) % load->keys;
     return (struct load_walk){.at = (uint32_t)at, .keys = load->keys};
 }
 

@@ -47,8 +47,7 @@ struct load_walk {
     uint32_t keys;
 };
 
-/* A lane's walk begins where the last load of as many keys ended, away from those of other lanes.
- */
+/* A lane's walk begins where the last load ended, and further on by its share of the keys. */
 struct load_walk load_walk_start(const struct load *load, unsigned lane);
 const char *load_walk_next(struct load_walk *walk);
 /* Where the next load is to begin. */
@@ -72,5 +71,10 @@ void wire_describe(const char *name, unsigned replies, int64_t low, int64_t high
 void wire_connect(uint16_t port);
 /* False: there is none of this name. */
 bool wire_run(const char *name, const struct load *load, struct load_answer *ret_answer);
+
+/* weir.c: `name` is then a limit, of the rule's name `rule`. */
+void weir_describe(const char *name, const char *rule, const char *text);
+void weir_connect(uint16_t port);
+bool weir_run(const char *name, const struct load *load, struct load_answer *ret_answer);
 
 #endif

@@ -3,6 +3,7 @@
  *     bench-redis PORT             reads commands, one a line, and answers each with one of JSON:
  *
  *     wire NAME REPLIES LOW HIGH HEX               what a contender sends for one decision (load.h)
+ *     weir NAME RULE LIMIT                         what is one of weir's: a rule's name, or -, a limit
  *     run NAME LANES TOGETHER KEYS COUNT MS        makes COUNT decisions, or those of MS ms
  *
  * Read load.h first. The programs in go/, node/ and python/ answer `run` likewise. */
@@ -23,7 +24,7 @@ static void run(const char *name, const struct load *load)
         load_die("out of range: %s", name);
     }
     load_notes_clear();
-    if (!wire_run(name, load, &answer)) {
+    if (!wire_run(name, load, &answer) && !weir_run(name, load, &answer)) {
         load_die("who is '%s'?", name);
     }
     printf("{\"count\": %llu, \"admitted\": %llu, \"ns\": %lld, \"p50\": %lld, \"p99\": %lld}\n",
@@ -36,6 +37,8 @@ static void command(const char *line)
 {
     static char hex[LINE_MAX_LEN];
     char name[32];
+    char rule[32];
+    char text[64];
     unsigned replies;
     long long low;
     long long high;
@@ -44,6 +47,9 @@ static void command(const char *line)
     unsigned milliseconds;
     if (sscanf(line, "wire %31s %u %lld %lld %4095s", name, &replies, &low, &high, hex) == 5) {
         wire_describe(name, replies, low, high, hex);
+        printf("{}\n");
+    } else if (sscanf(line, "weir %31s %31s %63[^\n]", name, rule, text) == 3) {
+        weir_describe(name, strcmp(rule, "-") == 0 ? "" : rule, text);
         printf("{}\n");
     } else if (sscanf(line, "run %31s %u %u %u %llu %u", name, &load.lanes, &load.together,
                       &load.keys, &count, &milliseconds) == 6) {
@@ -65,6 +71,7 @@ int main(int argc, char **argv)
     }
     load_start();
     wire_connect((uint16_t)port);
+    weir_connect((uint16_t)port);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         command(line);
     }

@@ -4,6 +4,7 @@ One redis-server runs on one processor, all that asks it on another. A measureme
 gives decisions a second, what Redis took of its processor for each (from INFO, before and after),
 and where they were made one by one, how long they took. All contenders take turns in each round."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -14,11 +15,16 @@ from server import Server, encode
 
 KEYS = 100000
 DENIED_KEYS = 1000
+FLOOD_TIMES = 6
 MEMORY_KEYS = 1000000
 KEY = peers.PLACEHOLDER
 DAY_S = 86400
 # Sixteen digits, as a time in microseconds has.
 NUMBER = "1234567890123456"
+
+# The least that a script can do.
+SCRIPT = "return 1"
+SCRIPT_ID = hashlib.sha1(SCRIPT.encode()).hexdigest()
 
 # How many connections (or threads), and how many decisions each has in one write (or one call).
 WAYS = {"1x1": (1, 1), "1x16": (1, 16), "1x64": (1, 64), "4x16": (4, 16), "4x64": (4, 64)}
@@ -30,11 +36,25 @@ FLOORS = {
     "get": ([["GET", KEY]], None),
     "set": ([["SET", KEY, NUMBER]], None),
     "set-px": ([["SET", "p:" + KEY, NUMBER, "PX", DAY_S * 1000]], None),
+    "script": ([["EVALSHA", SCRIPT_ID, 1, "s:" + KEY]], None),
 }
 USUAL = {
     "classic": ([["MULTI"], ["INCR", "c:" + KEY], ["EXPIRE", "c:" + KEY, DAY_S], ["EXEC"]],
                 (1, 1000)),
     "envoy": ([["INCRBY", "e:" + KEY, 1], ["EXPIRE", "e:" + KEY, DAY_S]], (1, 1000)),
+}
+# weir's: what a rule is called, and its limit.
+WEIR = {
+    "weir": ("-", "1000/d"),
+    "weir-denied": ("denied", "1/h"),
+    "weir-memory": ("-", "1/h"),
+    "weir-part-memory": ("-", "7/d"),
+}
+ALGORITHMS = {
+    "token-bucket": "1000/d", "token-bucket, 997/d": "997/d",
+    "leaky-bucket": "1000/d leaky-bucket", "fixed-window": "1000/d fixed-window",
+    "calendar-window": "1000/month calendar-window Europe/Rome",
+    "sliding-window": "1000/d sliding-window", "sliding-log": "1000/d sliding-log",
 }
 INTEGER = ([["SET", KEY, NUMBER, "PX", DAY_S * 1000]], None)
 
@@ -56,9 +76,13 @@ class Measured:
         self.bench.ask(f"wire {name} {len(commands)} {low} {high} {wire}")
         self.admitting[name] = admitted is not None
 
-    def play(self, name, lanes, together, keys=KEYS, count=None):
-        """Lets the C program make decisions, for the usual time or `count` of them."""
-        bounds = (1 << 40, self.milliseconds) if count is None else (count, 600000)
+    def describe_weir(self, name, rule, limit):
+        self.bench.ask(f"weir {name} {rule} {limit}")
+        self.admitting[name] = True
+
+    def play(self, name, lanes, together, keys=KEYS, count=None, times=1):
+        """Lets the C program make decisions, for `times` the usual time or `count` of them."""
+        bounds = (1 << 40, times * self.milliseconds) if count is None else (count, 600000)
         return self.bench.ask(f"run {name} {lanes} {together} {keys} {bounds[0]} {bounds[1]}")
 
     def note(self, row, contender, program, ask, due):
@@ -80,10 +104,16 @@ class Measured:
             "p99_us": answer["p99"] / 1000,
         })
 
-    def wire_row(self, row, contender, lanes, together, keys=KEYS, due=True):
-        due = due if self.admitting[contender] else None
-        self.note(row, contender, self.bench,
-                  lambda: self.play(contender, lanes, together, keys), due)
+    def row(self, row, contender, name, lanes, together):
+        """One of the C program's; `name` is what it knows it by."""
+        due = True if self.admitting[name] else None
+        self.note(row, contender, self.bench, lambda: self.play(name, lanes, together), due)
+
+    def denied_row(self, contender, name, lanes, together, times=1):
+        """Of keys that have been denied before."""
+        self.play(name, 1, 1, DENIED_KEYS, DENIED_KEYS)
+        self.note("denied", contender, self.bench, lambda: self.play(
+            name, lanes, together, DENIED_KEYS, times=times), False)
 
     def library_row(self, row, contender, program, lanes):
         self.note(row, contender, program,
@@ -99,11 +129,16 @@ class Session:
         self.server = server
         self.measured = Measured(server, self.bench, milliseconds)
         self.memory_keys = memory_keys
-        self.contenders = [*FLOORS, *USUAL, *self.programs]
+        self.contenders = [*FLOORS, "weir", *USUAL, *self.programs]
 
     def describe(self):
+        self.server.control.call("SCRIPT", "LOAD", SCRIPT)
         for name, (commands, admitted) in {**FLOORS, **USUAL, "integer": INTEGER}.items():
             self.measured.describe(name, commands, admitted)
+        for name, (rule, limit) in WEIR.items():
+            self.measured.describe_weir(name, rule, limit)
+        for number, (name, limit) in enumerate(ALGORITHMS.items()):
+            self.measured.describe_weir(name.replace(" ", ""), f"a{number}", limit)
         for name, program in self.programs.items():
             _, admitted, admitted_tight = peers.PEERS[name]
             for kind, limit, key, numbers in (("", "open", KEY, admitted),
@@ -113,35 +148,42 @@ class Session:
                 self.measured.describe(name + kind, commands, numbers)
 
     def warm_up(self):
-        """All keys are there before the first round, and those spent that are to be denied."""
-        for name in self.contenders:
-            self.measured.play(name, 4, 64, KEYS, KEYS)
-        for name, program in self.programs.items():
-            self.measured.play(name + "-denied", 1, 1, DENIED_KEYS, DENIED_KEYS)
+        """All keys are there before the first round."""
+        for name in [*self.contenders, *[name.replace(" ", "") for name in ALGORITHMS]]:
+            self.measured.play(name, 1, 50, KEYS, KEYS)
+        for program in self.programs.values():
             program.ask(f"run 16 {KEYS} 100")
 
     def round(self):
         for row, (lanes, together) in WAYS.items():
             for name in self.contenders:
-                self.measured.wire_row(row, name, lanes, together)
-        self.measured.wire_row("16x1", "ping", 16, 1)
+                self.measured.row(row, name, name, lanes, together)
+        for name in ("ping", "weir"):
+            self.measured.row("16x1", name, name, 16, 1)
+        # For so long that each key's denial in the deny cache ends once meanwhile.
+        for name, lanes in (("weir", 1), ("weir-16", 16)):
+            self.measured.denied_row(name, "weir-denied", lanes, 1, FLOOD_TIMES)
+        for name in ALGORITHMS:
+            self.measured.row("algorithms", name, name.replace(" ", ""), 1, 64)
         for name, program in self.programs.items():
-            self.measured.wire_row("denied", name + "-denied", 1, 64, DENIED_KEYS, False)
+            self.measured.denied_row(name, name + "-denied", 1, 64)
             self.measured.library_row("one", name, program, 1)
             self.measured.library_row("sixteen", name, program, 16)
 
     def memory(self):
         """Bytes of used_memory for each of many keys, each contender over an empty Redis."""
         found = {}
-        for name in ["integer", *[name + "-memory" for name in self.programs]]:
+        for name in ["integer", "weir-memory", "weir-part-memory",
+                     *[name + "-memory" for name in self.programs]]:
             self.server.control.call("FLUSHALL", "SYNC")
             before = self.server.used_memory()
-            self.measured.play(name, 4, 64, self.memory_keys, self.memory_keys)
+            self.measured.play(name, 1, 64, self.memory_keys, self.memory_keys)
             keys = self.server.control.call("DBSIZE")
             if keys != self.memory_keys:
                 sys.exit(f"bench: {name} left {keys} keys, due: {self.memory_keys}")
             found[name.removesuffix("-memory")] = (self.server.used_memory() - before) / keys
         return found
+
 
 def start(server, processor):
     """Programs by name, ours as "bench"; and who doesn't take part, and why."""

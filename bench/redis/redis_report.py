@@ -6,12 +6,13 @@ from report import markdown_table, plain_table, ratios, shown, word
 
 MARK = "\n<!-- What follows is written by `make bench` and `bench/run --redis`. -->\n\n"
 
-FLOORS = ["ping", "get", "set", "set-px"]
+FLOORS = ["ping", "get", "set", "set-px", "script"]
 USUAL = ["classic", "envoy"]
 LIBRARIES = ["redis_rate", "rate-limiter-flexible", "limits"]
 CONTENDERS = [*FLOORS, "weir", *USUAL, *LIBRARIES]
 TITLES = {
-    "ping": "PING", "get": "GET", "set": "SET", "set-px": "SET ... PX", "weir": "weir",
+    "ping": "PING", "get": "GET", "set": "SET", "set-px": "SET ... PX",
+    "script": "EVALSHA of `return 1`", "weir": "weir",
     "classic": "MULTI, INCR, EXPIRE, EXEC", "envoy": "INCRBY, EXPIRE",
     "redis_rate": "redis_rate, Go", "rate-limiter-flexible": "rate-limiter-flexible, JavaScript",
     "limits": "limits, Python",
@@ -153,8 +154,8 @@ def lone_rows(results):
 
 def library_rows(results):
     body = []
-    for name in ["weir", *LIBRARIES]:
-        rows = ("1x1", "16x1") if name == "weir" else ("one", "sixteen")
+    for name in ["ping", "weir", *LIBRARIES]:
+        rows = ("one", "sixteen") if name in LIBRARIES else ("1x1", "16x1")
         if figures(results, rows[0], name, "rate") is None:
             continue
         cells = []
@@ -169,7 +170,7 @@ def library_rows(results):
 
 def denied_rows(results):
     titles = {"weir": "weir, one by one, one thread", "weir-16": "weir, 16 threads",
-              **{name + "-denied": f"{TITLES[name]}, 64 in one write" for name in LIBRARIES}}
+              **{name: f"{TITLES[name]}, 64 in one write" for name in LIBRARIES}}
     return [(titles[name], cell(figures(results, "denied", name, "rate"), ".1f", 1000),
              cell(figures(results, "denied", name, "server_us"), ".3f"))
             for name in present(results, titles, "denied")]
@@ -327,7 +328,8 @@ Thousands:
 
 Each in its own language, as its documentation shows it, one by one and with 16 at once: goroutines
 with a connection each, promises on one connection (with ioredis's enableAutoPipelining), threads;
-for weir 16 threads on one handle. "client" is what a decision takes of the client's processor.
+for PING 16 connections, for weir 16 threads on one handle. "client" is what a decision takes of the
+client's processor.
 
 {libraries}
 
