@@ -3,7 +3,7 @@
  *     bench-redis PORT             reads commands, one a line, and answers each with one of JSON:
  *
  *     wire NAME REPLIES LOW HIGH HEX               what a contender sends for one decision (load.h)
- *     weir NAME RULE LIMIT                         what is one of weir's: a rule's name, or -, a limit
+ *     weir NAME RULE LIMIT                         one of weir's: a rule's name or -, a limit
  *     run NAME LANES TOGETHER KEYS COUNT MS        makes COUNT decisions, or those of MS ms
  *
  * Read load.h first. The programs in go/, node/ and python/ answer `run` likewise. */
