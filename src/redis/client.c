@@ -108,18 +108,24 @@ bool weir_client_name(struct weir_client *client, const struct weir_request *req
     return true;
 }
 
-/* Whether the deny cache answers. What may give a key back is forgotten before it goes out. */
+/* Whether the deny cache answers. What may change a key so that its numbers are others, or it is
+ * admitted again, makes the cache forget it before it goes out: what is given back, and a check that
+ * has others of its call behind it. */
 static bool deny_cache_answers(struct weir_client *client, const struct weir_call *call,
                                const struct weir_request *request,
                                struct weir_decision *ret_decision)
 {
     const struct weir_bytes name = weir_bytes(client->name.bytes, client->name.len);
     const enum weir_verb verb = weir_client_verb(call, request);
-    if (verb == WEIR_VERB_REFUND || verb == WEIR_VERB_RESET) {
+    const bool checks = verb == WEIR_VERB_CHECK;
+    if (checks && weir_denials_get(client->denials, name, request, call->now_us, weir_steady_us(),
+                                   ret_decision)) {
+        return true;
+    }
+    if (verb == WEIR_VERB_REFUND || verb == WEIR_VERB_RESET || (checks && call->count > 1)) {
         weir_denials_drop(client->denials, name);
     }
-    return verb == WEIR_VERB_CHECK && weir_denials_get(client->denials, name, request, call->now_us,
-                                                       weir_steady_us(), ret_decision);
+    return false;
 }
 
 static void launch_one(struct weir_client *client, struct weir_call *call, size_t index)

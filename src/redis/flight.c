@@ -217,7 +217,8 @@ static struct destination destination_of(const struct weir_call *call, enum weir
     return (struct destination){
         .verb = verb,
         .together = call->together,
-        .now_us = verb == WEIR_VERB_RESET ? WEIR_CLOCK : call->now_us,
+        /* Forgetting takes no time; and no state is too old to be ours at 0. */
+        .now_us = verb == WEIR_VERB_RESET ? 0 : call->now_us,
         .deadline_us = weir_record_of((struct weir_call *)(uintptr_t)call)->deadline_us,
         .slot = slot,
         .seats = 1,
