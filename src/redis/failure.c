@@ -66,10 +66,12 @@ static const struct meaning meanings[] = {
     {"ERR", "The user executing the script", WEIR_FAILURE_NOPERM, WEIR_REMEDY_NONE, false},
     {"ERR", "ACL failure in script", WEIR_FAILURE_NOPERM, WEIR_REMEDY_NONE, false},
     {"ERR", "on a stale replica", WEIR_FAILURE_READONLY, WEIR_REMEDY_PRIMARY, true},
-    {"ERR", "Script attempted to", WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
-    {"ERR", "in script attempted to access keys", WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
+    {"ERR", "while the cluster is down", WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, true},
+    {"ERR", "nonexistent global variable", WEIR_FAILURE_REFUSED, WEIR_REMEDY_NONE, false},
+    {"ERR", "cript attempted to", WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
+    {"ERR", "a non local key", WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
     {"ERR", "during rehashing of the slot", WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
-    {"ERR", "not an integer", WEIR_FAILURE_VALUE, WEIR_REMEDY_NONE, false},
+    {"ERR", "value is not an integer", WEIR_FAILURE_VALUE, WEIR_REMEDY_NONE, false},
     {"ERR", "would overflow", WEIR_FAILURE_VALUE, WEIR_REMEDY_NONE, false},
 };
 
@@ -165,7 +167,7 @@ void weir_failure_read(struct weir_bytes text, struct weir_complaint *ret_compla
     assert(ret_complaint != NULL);
     text.len = text.len < WEIR_FAILURE_TEXT_MAX ? text.len : WEIR_FAILURE_TEXT_MAX;
     const bool wrapped = starts(text, "ERR Error running ");
-    const bool begun = wrapped || holds(text, ", on @");
+    const bool begun = wrapped || holds(text, " on @");
     const struct meaning *meaning = wrapped ? meaning_within(text) : meaning_of(text);
     struct weir_complaint complaint = {.failure = WEIR_FAILURE_REFUSED};
     if (meaning != NULL) {

@@ -23,6 +23,7 @@ struct reply {
 
 #define SHA "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
 #define IN_SCRIPT " script: " SHA ", on @user_script:1."
+#define IN_SCRIPT_9 " script: on @user_script:1." /* Valkey 9.1 */
 #define IN_SCRIPT_6 \
     "ERR Error running script (call to f_" SHA "): @user_script:1: @user_script: 1: "
 
@@ -49,15 +50,19 @@ static const struct reply replies[] = {
     {"ERR Script attempted to access a slot not served" IN_SCRIPT, WEIR_FAILURE_CLUSTER,
      WEIR_REMEDY_NONE, false},
     {"ERR Script attempted to execute a command while the cluster is down" IN_SCRIPT,
-     WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
+     WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, true},
+    {"ERR Can not execute a write command 'set' while the cluster is down and readonly" IN_SCRIPT_9,
+     WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, true},
     {"ERR Command 'set' in script attempted to access keys that don't hash to the same "
      "slot" IN_SCRIPT,
      WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
     {"ERR Unable to execute command 'set' in script because undeclared keys were accessed during "
      "rehashing of the slot" IN_SCRIPT,
      WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
-    {IN_SCRIPT_6 "Script attempted to access a non local key in a cluster node\n",
+    {IN_SCRIPT_6 "Lua script attempted to access a non local key in a cluster node\n",
      WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
+    {"ERR Attempted to access a non local key in a cluster node" IN_SCRIPT_9, WEIR_FAILURE_CLUSTER,
+     WEIR_REMEDY_NONE, false},
 
     {"NOAUTH Authentication required.", WEIR_FAILURE_AUTH, WEIR_REMEDY_LOGIN, false},
     {"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
@@ -164,6 +169,10 @@ static const struct reply replies[] = {
      WEIR_REMEDY_NONE, false},
     {"ERR user_script:1: Script attempted nothing" IN_SCRIPT, WEIR_FAILURE_REFUSED,
      WEIR_REMEDY_NONE, false},
+    {"ERR user_script:1: Script attempted to access nonexistent global variable 'x'" IN_SCRIPT,
+     WEIR_FAILURE_REFUSED, WEIR_REMEDY_NONE, false},
+    {"ERR Protocol version is not an integer or out of range", WEIR_FAILURE_REFUSED,
+     WEIR_REMEDY_NONE, false},
     {"NOPROTO unsupported protocol version", WEIR_FAILURE_REFUSED, WEIR_REMEDY_NONE, false},
     {"EXECABORT Transaction discarded because of previous errors.", WEIR_FAILURE_REFUSED,
      WEIR_REMEDY_NONE, false},
@@ -177,6 +186,8 @@ static const struct reply replies[] = {
 
     /* What a script that has begun says is no reason to run it again. */
     {"TRYAGAIN Multiple keys request during rehashing of slot" IN_SCRIPT, WEIR_FAILURE_CLUSTER,
+     WEIR_REMEDY_NONE, false},
+    {"TRYAGAIN Multiple keys request during rehashing of slot" IN_SCRIPT_9, WEIR_FAILURE_CLUSTER,
      WEIR_REMEDY_NONE, false},
     {"NOSCRIPT No matching script." IN_SCRIPT, WEIR_FAILURE_REFUSED, WEIR_REMEDY_NONE, false},
     {"MOVED 3999 127.0.0.1:6381" IN_SCRIPT, WEIR_FAILURE_CLUSTER, WEIR_REMEDY_NONE, false},
