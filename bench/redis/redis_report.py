@@ -281,9 +281,9 @@ PAGE = """## Over Redis
 
 A redis-server of its own runs on one processor, and all that asks it on another. The contenders
 take turns in each of {rounds} rounds, for {milliseconds} ms each time. What counts is what a
-decision takes of Redis's processor, from `INFO cpu` before and after: it depends neither on the
-client's language nor on how quickly the machine wakes who waits. Ratios are taken within a round;
-shown are the median of the rounds and, in brackets, the least and the most.
+decision takes of Redis's processor, from `INFO cpu` before and after, as the client's language has
+no part in that. Ratios are taken within a round; shown are the median of the rounds and, in
+brackets, the least and the most.
 
 {missing}### Targets over Redis
 
