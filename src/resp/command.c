@@ -69,7 +69,7 @@ static enum weir_resp_state add_words(struct weir_resp_reader *reader,
         if (at == end) {
             return WEIR_RESP_VALUE;
         }
-        struct weir_bytes word;
+        struct weir_bytes word = {NULL, 0};
         at = next_word(at, end, &word);
         if (at == NULL) {
             return weir_resp_bad(reader,
@@ -119,11 +119,10 @@ static enum weir_resp_state read_line(struct weir_resp_reader *reader,
 static enum weir_resp_state read_array(struct weir_resp_reader *reader,
                                        struct weir_resp_cursor *cursor)
 {
-    int64_t count;
-    const char *after;
-    const enum weir_resp_state state = weir_resp_number(reader, cursor, &count, &after);
-    if (state != WEIR_RESP_VALUE) {
-        return state;
+    int64_t count = 0;
+    const char *after = weir_resp_number(cursor, &count);
+    if (after == NULL) {
+        return weir_resp_number_trouble(reader, cursor);
     }
     return weir_resp_open(reader, cursor, WEIR_RESP_ARRAY, count > 0 ? (uint64_t)count : 0, after);
 }
@@ -134,8 +133,8 @@ static enum weir_resp_state read_word(struct weir_resp_reader *reader,
     if (*cursor->at != '$') {
         return weir_resp_bad(reader, "a command has something other than bulk strings in it");
     }
-    struct weir_bytes text;
-    const char *after;
+    struct weir_bytes text = {NULL, 0};
+    const char *after = NULL;
     const enum weir_resp_state state = weir_resp_sized(reader, cursor, &text, &after);
     if (state == WEIR_RESP_VALUE) {
         weir_resp_add_text(reader, cursor, WEIR_RESP_BULK, text);

@@ -76,7 +76,7 @@ static inline struct weir_resp_digits weir_resp_more_digits(const char *start, c
 {
     static const uint32_t powers[] = {1,      10,      100,      1000,     10000,
                                       100000, 1000000, 10000000, 100000000};
-    while (digits.count % 8 == 0 && digits.count <= WEIR_RESP_DIGITS) {
+    while (digits.count % 8 == 0) {
         const uint64_t word = weir_resp_word(start, at + digits.count, end);
         const unsigned count = weir_resp_digit_count(word);
         if (count == 0) {

@@ -156,9 +156,8 @@ static inline bool ends_line(const char *at, const char *end)
     return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
 }
 
-/* Why no number and CRLF follow a part's first byte. */
-static enum weir_resp_state number_trouble(struct weir_resp_reader *reader,
-                                           const struct weir_resp_cursor *cursor)
+enum weir_resp_state weir_resp_number_trouble(struct weir_resp_reader *reader,
+                                              const struct weir_resp_cursor *cursor)
 {
     const char *const end = cursor->end;
     const char *first = cursor->at + 1;
@@ -180,24 +179,20 @@ static enum weir_resp_state number_trouble(struct weir_resp_reader *reader,
 }
 
 /* weir_resp_number, to be inlined into what reads the commonest types. */
-static inline enum weir_resp_state read_number(struct weir_resp_reader *reader,
-                                               const struct weir_resp_cursor *cursor,
-                                               int64_t *ret_number, const char **ret_after)
+static inline __attribute__((always_inline)) const char *read_number(
+    const struct weir_resp_cursor *cursor, int64_t *ret_number)
 {
     const char *after =
         weir_resp_read_number(cursor->start, cursor->at + 1, cursor->end, ret_number);
     if (after == NULL || !ends_line(after, cursor->end)) {
-        return number_trouble(reader, cursor);
+        return NULL;
     }
-    *ret_after = after + 2;
-    return WEIR_RESP_VALUE;
+    return after + 2;
 }
 
-enum weir_resp_state weir_resp_number(struct weir_resp_reader *reader,
-                                      const struct weir_resp_cursor *cursor, int64_t *ret_number,
-                                      const char **ret_after)
+const char *weir_resp_number(const struct weir_resp_cursor *cursor, int64_t *ret_number)
 {
-    return read_number(reader, cursor, ret_number, ret_after);
+    return read_number(cursor, ret_number);
 }
 
 /* Not 0 where a byte of the word is one of the eight in `bytes`; bytes above the lowest that is may
@@ -253,21 +248,21 @@ enum weir_resp_state weir_resp_line(struct weir_resp_reader *reader,
 static inline enum weir_resp_state read_integer(struct weir_resp_reader *reader,
                                                 struct weir_resp_cursor *cursor)
 {
-    int64_t integer;
-    const char *after;
-    const enum weir_resp_state state = read_number(reader, cursor, &integer, &after);
-    if (state == WEIR_RESP_VALUE) {
-        weir_resp_add(reader, WEIR_RESP_INTEGER)->integer = integer;
-        cursor->at = after;
+    int64_t integer = 0;
+    const char *after = read_number(cursor, &integer);
+    if (after == NULL) {
+        return weir_resp_number_trouble(reader, cursor);
     }
-    return state;
+    weir_resp_add(reader, WEIR_RESP_INTEGER)->integer = integer;
+    cursor->at = after;
+    return WEIR_RESP_VALUE;
 }
 
 static enum weir_resp_state read_simple(struct weir_resp_reader *reader,
                                         struct weir_resp_cursor *cursor, enum weir_resp_type type)
 {
-    struct weir_bytes text;
-    const char *after;
+    struct weir_bytes text = {NULL, 0};
+    const char *after = NULL;
     const enum weir_resp_state state = weir_resp_line(reader, cursor, &text, &after);
     if (state == WEIR_RESP_VALUE) {
         weir_resp_add_text(reader, cursor, type, text);
@@ -301,14 +296,14 @@ enum weir_resp_state weir_resp_sized(struct weir_resp_reader *reader,
                                      const struct weir_resp_cursor *cursor,
                                      struct weir_bytes *ret_text, const char **ret_after)
 {
-    int64_t len;
-    const char *at;
-    enum weir_resp_state state = read_number(reader, cursor, &len, &at);
-    if (state == WEIR_RESP_VALUE) {
-        state = read_sized(reader, cursor, len, at, ret_text);
+    int64_t len = 0;
+    const char *at = read_number(cursor, &len);
+    if (at == NULL) {
+        return weir_resp_number_trouble(reader, cursor);
     }
+    const enum weir_resp_state state = read_sized(reader, cursor, len, at, ret_text);
     if (state == WEIR_RESP_VALUE) {
-        *ret_after = ret_text->ptr + ret_text->len + 2;
+        *ret_after = at + len + 2;
     }
     return state;
 }
@@ -316,19 +311,18 @@ enum weir_resp_state weir_resp_sized(struct weir_resp_reader *reader,
 static enum weir_resp_state read_bulk(struct weir_resp_reader *reader,
                                       struct weir_resp_cursor *cursor)
 {
-    int64_t len;
-    const char *at;
-    struct weir_bytes text;
-    enum weir_resp_state state = read_number(reader, cursor, &len, &at);
-    if (state != WEIR_RESP_VALUE) {
-        return state;
+    int64_t len = 0;
+    const char *at = read_number(cursor, &len);
+    if (at == NULL) {
+        return weir_resp_number_trouble(reader, cursor);
     }
     if (len == -1) {
         (void)weir_resp_add(reader, WEIR_RESP_NIL);
         cursor->at = at;
         return WEIR_RESP_VALUE;
     }
-    state = read_sized(reader, cursor, len, at, &text);
+    struct weir_bytes text = {NULL, 0};
+    const enum weir_resp_state state = read_sized(reader, cursor, len, at, &text);
     if (state == WEIR_RESP_VALUE) {
         weir_resp_add_text(reader, cursor, WEIR_RESP_BULK, text);
         cursor->at = at + len + 2;
@@ -360,11 +354,10 @@ enum weir_resp_state weir_resp_open(struct weir_resp_reader *reader,
 static enum weir_resp_state read_array(struct weir_resp_reader *reader,
                                        struct weir_resp_cursor *cursor)
 {
-    int64_t count;
-    const char *after;
-    const enum weir_resp_state state = read_number(reader, cursor, &count, &after);
-    if (state != WEIR_RESP_VALUE) {
-        return state;
+    int64_t count = 0;
+    const char *after = read_number(cursor, &count);
+    if (after == NULL) {
+        return weir_resp_number_trouble(reader, cursor);
     }
     if (count == -1) {
         (void)weir_resp_add(reader, WEIR_RESP_NIL);

@@ -94,10 +94,11 @@ enum weir_resp_state weir_resp_open(struct weir_resp_reader *reader,
                                     struct weir_resp_cursor *cursor, enum weir_resp_type type,
                                     uint64_t count, const char *after);
 
-/* The number between a part's first byte and CRLF. Points `ret_after` behind that. */
-enum weir_resp_state weir_resp_number(struct weir_resp_reader *reader,
-                                      const struct weir_resp_cursor *cursor, int64_t *ret_number,
-                                      const char **ret_after);
+/* The number between a part's first byte and CRLF: what is behind that; NULL where there is none,
+ * and then what that means. */
+const char *weir_resp_number(const struct weir_resp_cursor *cursor, int64_t *ret_number);
+enum weir_resp_state weir_resp_number_trouble(struct weir_resp_reader *reader,
+                                              const struct weir_resp_cursor *cursor);
 
 /* The text between a part's first byte and CRLF. Points `ret_after` behind that. */
 enum weir_resp_state weir_resp_line(struct weir_resp_reader *reader,

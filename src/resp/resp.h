@@ -19,7 +19,7 @@
  *
  * Invariant: a reader never looks beyond the bytes it is given, never holds on to them between
  * calls (it remembers offsets), and reads each byte a bounded number of times however they are
- * split. */
+ * split (but the first of a long line: that once a call). */
 
 #ifndef WEIR_RESP_RESP_H
 #define WEIR_RESP_RESP_H

@@ -59,8 +59,8 @@ static bool is_double(struct weir_bytes text)
 static enum weir_resp_state read_text(struct weir_resp_reader *reader,
                                       struct weir_resp_cursor *cursor, enum weir_resp_type type)
 {
-    struct weir_bytes text;
-    const char *after;
+    struct weir_bytes text = {NULL, 0};
+    const char *after = NULL;
     const enum weir_resp_state state = weir_resp_line(reader, cursor, &text, &after);
     if (state != WEIR_RESP_VALUE) {
         return state;
@@ -106,8 +106,8 @@ static enum weir_resp_state read_boolean(struct weir_resp_reader *reader,
 static enum weir_resp_state read_sized(struct weir_resp_reader *reader,
                                        struct weir_resp_cursor *cursor, enum weir_resp_type type)
 {
-    struct weir_bytes text;
-    const char *after;
+    struct weir_bytes text = {NULL, 0};
+    const char *after = NULL;
     const enum weir_resp_state state = weir_resp_sized(reader, cursor, &text, &after);
     if (state != WEIR_RESP_VALUE) {
         return state;
@@ -128,11 +128,10 @@ static enum weir_resp_state read_aggregate(struct weir_resp_reader *reader,
                                            struct weir_resp_cursor *cursor,
                                            enum weir_resp_type type, unsigned each)
 {
-    int64_t count;
-    const char *after;
-    const enum weir_resp_state state = weir_resp_number(reader, cursor, &count, &after);
-    if (state != WEIR_RESP_VALUE) {
-        return state;
+    int64_t count = 0;
+    const char *after = weir_resp_number(cursor, &count);
+    if (after == NULL) {
+        return weir_resp_number_trouble(reader, cursor);
     }
     if (count < 0) {
         return weir_resp_bad(reader, "a length is below 0");

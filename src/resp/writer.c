@@ -140,7 +140,8 @@ static inline char *write_digits(char *at, uint64_t number, unsigned count)
 
 static inline char *write_break(char *at)
 {
-    memcpy(at, "\r\n", 2);
+    at[0] = '\r';
+    at[1] = '\n';
     return at + 2;
 }
 
@@ -184,7 +185,7 @@ bool weir_resp_integer(struct weir_bytes text, int64_t *ret_integer)
     if (text.len == 0) {
         return false;
     }
-    int64_t integer;
+    int64_t integer = 0;
     const char *const end = text.ptr + text.len;
     if (weir_resp_read_number(text.ptr, text.ptr, end, &integer) != end) {
         return false;

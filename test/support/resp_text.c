@@ -146,7 +146,7 @@ static void buffer_replace(struct buffer *buffer, const char *from, size_t len)
 /* Adds the bytes that come next. */
 static void buffer_add(struct buffer *buffer, const char *from, size_t len)
 {
-    char *bytes = malloc(buffer->len + len);
+    char *bytes = malloc(buffer->len + len + 1);
     assert(bytes != NULL);
     if (buffer->len > 0) {
         memcpy(bytes, buffer->bytes, buffer->len);

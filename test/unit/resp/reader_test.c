@@ -237,7 +237,8 @@ static void protect(const struct pages *pages, size_t from, size_t to, int how)
 }
 
 /* Shows a reader the first `len` bytes of the pages, a byte more each time, with nothing to be seen
- * but the page of the newest byte and the one before, and the first where `see_first`. */
+ * but the page of the newest byte and the one before, and the first: always where `see_first`, else
+ * at the end again, when a string's length may be read once more. */
 static size_t read_through_a_slit(const struct pages *pages, size_t len, bool see_first)
 {
     struct weir_resp_reader *reader = weir_resp_reader_new(NULL, NULL);
@@ -259,6 +260,8 @@ static size_t read_through_a_slit(const struct pages *pages, size_t len, bool se
         assert_int_equal(weir_resp_read(reader, weir_bytes(pages->bytes, shown), &used),
                          WEIR_RESP_MORE);
     }
+    protect(pages, 0, pages->page, PROT_READ);
+    protect(pages, (len - 1) / pages->page * pages->page, pages->size, PROT_READ);
     assert_int_equal(weir_resp_read(reader, weir_bytes(pages->bytes, len), &used), WEIR_RESP_VALUE);
     assert_int_equal(used, len);
     (void)weir_resp_values(reader, &count);
@@ -267,7 +270,7 @@ static size_t read_through_a_slit(const struct pages *pages, size_t len, bool se
     return count;
 }
 
-/* The type and the length may be read again, what is between them and the end never. */
+/* A line's type is read again, nothing else is. */
 static void a_long_text_in_single_bytes_is_looked_at_once(void **state)
 {
     (void)state;
@@ -278,7 +281,7 @@ static void a_long_text_in_single_bytes_is_looked_at_once(void **state)
         memcpy(pages.bytes, headers[i], header);
         memset(pages.bytes + header, 'x', WEIR_RESP_TEXT);
         memcpy(pages.bytes + header + WEIR_RESP_TEXT, "\r\n", 2);
-        assert_int_equal(read_through_a_slit(&pages, header + WEIR_RESP_TEXT + 2, true), 1);
+        assert_int_equal(read_through_a_slit(&pages, header + WEIR_RESP_TEXT + 2, i >= 2), 1);
     }
 }
 
