@@ -128,6 +128,9 @@ static void note(struct weir_handshake *handshake, enum weir_failure failure,
     if (betrays(handshake->options->login, text)) {
         text = weir_text("it refuses, in words that hold a part of the password");
     }
+    if (text.len == 0) {
+        text = weir_text("it refuses without a word");
+    }
     weir_failure_quote(text, handshake->message, sizeof(handshake->message));
 }
 

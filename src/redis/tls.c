@@ -238,7 +238,7 @@ static int on_verified(int good, X509_STORE_CTX *store)
 
 /* Asks for `name` and has it looked for in the certificate. An address is no server name by which
  * to ask. */
-static bool set_name(SSL *ssl, const char *name)
+static bool set_name(SSL *ssl, char *name)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1) {
