@@ -27,6 +27,7 @@ struct visit {
 
 struct tour {
     struct weir_client *client;
+    const struct weir_allocator *allocator; /* the client may be gone before the timer is closed */
     struct weir_inspection *inspection;
     uv_timer_t timer;
     int64_t deadline_us;
@@ -43,7 +44,7 @@ static size_t tour_size(size_t room)
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct tour *tour = handle->data;
-    weir_release(tour->client->options.allocator, tour, tour_size(tour->room));
+    weir_release(tour->allocator, tour, tour_size(tour->room));
 }
 
 static void finish(struct tour *tour)
@@ -241,6 +242,7 @@ void weir_client_inspect(struct weir_client *client, struct weir_inspection *ins
         return;
     }
     tour->client = client;
+    tour->allocator = client->options.allocator;
     tour->inspection = inspection;
     tour->room = inspection->room;
     tour->deadline_us = weir_steady_us() + inspection->timeout_us;
