@@ -38,6 +38,7 @@
 #define END_MS 3000
 
 #define ENVIRONMENT_MAX 256
+#define DESCRIPTORS_MAX 1024
 
 void rig_fail(const char *format, ...)
 {
@@ -224,7 +225,12 @@ static noreturn void become(const struct rig_program *program, char *const *envi
     (void)dup2(nothing, STDIN_FILENO);
     (void)dup2(log, STDOUT_FILENO);
     (void)dup2(log, STDERR_FILENO);
-    (void)close_range(STDERR_FILENO + 1, ~0U, 0);
+    /* An emulator may know no close_range. */
+    if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0) {
+        for (int other = STDERR_FILENO + 1; other < DESCRIPTORS_MAX; other++) {
+            (void)close(other);
+        }
+    }
     char *const *words = (char *const *)(uintptr_t)program->words;
     (void)execvpe(words[0], words, environment);
     if (program->otherwise != NULL) {
