@@ -328,9 +328,21 @@ static void go(struct weir_flight *flight)
     }
 }
 
+/* About what the servers' time is: ours, and what their clocks were found to be ahead of it. */
+static int64_t guess_time(const struct weir_client *client)
+{
+    uv_timeval64_t now;
+    if (uv_gettimeofday(&now) != 0) {
+        return 0;
+    }
+    const int64_t guess_us = now.tv_sec * 1000000 + now.tv_usec + client->clock_ahead_us;
+    return guess_us < 0 ? 0 : guess_us > WEIR_TIME_MAX ? WEIR_TIME_MAX : guess_us;
+}
+
 static void depart(struct weir_flight *flight)
 {
     const char *name = flight->names.bytes;
+    flight->script.guess_us = guess_time(flight->client);
     for (size_t i = 0; i < flight->script.count; i++) {
         flight->questions[i].name.ptr = name;
         name += flight->questions[i].name.len;
@@ -453,6 +465,14 @@ static void on_done(struct weir_command *command, struct weir_node *node,
     weir_node_judge(node, false);
     weir_script_read(client->scripts, &flight->script, outcome->values, outcome->count,
                      client->answers);
+    if (client->answers[0].again && flight->attempts < ATTEMPTS_MAX) {
+        /* Its clock is so far from what was guessed that nothing was decided. */
+        flight->attempts++;
+        client->clock_ahead_us += client->answers[0].now_us - flight->script.guess_us;
+        flight->script.guess_us = client->answers[0].now_us;
+        send_to(flight, node);
+        return;
+    }
     weir_answer_flight(flight, client->answers, outcome->sent_us);
     retire(flight);
 }

@@ -108,6 +108,8 @@ struct weir_client {
     /* A denial that was asked for before this is not kept: a refund went out whose fate is unknown.
      */
     int64_t distrust_us;
+    /* How far the servers' clocks are ahead of ours, as far as anybody had to ask: for guessing. */
+    int64_t clock_ahead_us;
     struct weir_resp_writer name; /* of the question that is being looked at */
     struct weir_script_answer answers[WEIR_SCRIPT_QUESTIONS_MAX];
     struct weir_stats stats;
