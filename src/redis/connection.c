@@ -324,8 +324,10 @@ static void on_ended(void *owner, enum weir_failure failure, const char *message
     if (refused) {
         end(connection, connection->handshake.failure, connection->handshake.message);
     } else if (connection->state == GREETING && failure == WEIR_FAILURE_LOST) {
+        const bool silent = !connection->heard && connection->tls == NULL;
         char text[160];
-        (void)snprintf(text, sizeof(text), "%s before it had said anything of use", message);
+        (void)snprintf(text, sizeof(text), "%.80s before it had said anything of use%s", message,
+                       silent && connection->address.port != 0 ? ": is this a port for TLS?" : "");
         end(connection, failure, text);
     } else {
         end(connection, failure, message);

@@ -47,17 +47,23 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
-/* Why OpenSSL's last call failed, in its words; empties its queue. */
+/* Why OpenSSL's last call failed, in the system's words where it was that, else in OpenSSL's;
+ * empties its queue. */
 static void take_reason(char *buffer, size_t size)
 {
-    const unsigned long code = ERR_peek_last_error();
     char system[96];
-    const char *reason = ERR_reason_error_string(code);
-    if (ERR_SYSTEM_ERROR(code)) {
-        reason = strerror_r(ERR_GET_REASON(code), system, sizeof(system));
+    const char *reason = "no reason given";
+    bool found = false;
+    for (unsigned long code = ERR_get_error(); code != 0; code = ERR_get_error()) {
+        const char *text = ERR_reason_error_string(code);
+        if (ERR_SYSTEM_ERROR(code)) {
+            reason = strerror_r(ERR_GET_REASON(code), system, sizeof(system));
+            found = true;
+        } else if (!found && text != NULL) {
+            reason = text;
+        }
     }
-    (void)snprintf(buffer, size, "%s", reason != NULL ? reason : "no reason given");
-    ERR_clear_error();
+    (void)snprintf(buffer, size, "%s", reason);
 }
 
 static enum weir_status refuse(struct weir_error *ret_error, const char *option, const char *path)

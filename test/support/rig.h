@@ -30,7 +30,8 @@ struct rig_certificates {
     char client[128];             /* for clients, of the subject "weir test client" */
     char client_key[128];         /* its key */
     char elsewhere[128];          /* for a server of the name elsewhere.invalid */
-    char expired[128];            /* for 127.0.0.1 and localhost, until yesterday */
+    char expired[128];            /* for 127.0.0.1, ::1 and localhost, until yesterday */
+    char future[128];             /* the same, from tomorrow on */
     char stranger_authority[128]; /* an authority that has signed none of these */
 };
 

@@ -17,6 +17,7 @@ struct wish {
     const char *subject;
     const char *names; /* subjectAltName, or NULL for an authority */
     long until_seconds;
+    long from_seconds; /* 0: long enough ago */
 };
 
 struct identity {
@@ -55,7 +56,8 @@ static X509 *sign(const struct wish *wish, EVP_PKEY *key, const struct identity 
                                     -1, -1, 0),
          "subject");
     must(X509_set_issuer_name(certificate, X509_get_subject_name(issuer)), "issuer");
-    must(X509_gmtime_adj(X509_getm_notBefore(certificate), -2 * DAY_SECONDS) != NULL, "time");
+    const long from_seconds = wish->from_seconds != 0 ? wish->from_seconds : -2 * DAY_SECONDS;
+    must(X509_gmtime_adj(X509_getm_notBefore(certificate), from_seconds) != NULL, "time");
     must(X509_gmtime_adj(X509_getm_notAfter(certificate), wish->until_seconds) != NULL, "time");
     must(X509_set_pubkey(certificate, key), "key");
     if (wish->names != NULL) {
@@ -77,7 +79,7 @@ static EVP_PKEY *make_key(void)
 
 static struct identity make_authority(const char *subject)
 {
-    const struct wish wish = {subject, NULL, DAY_SECONDS};
+    const struct wish wish = {subject, NULL, DAY_SECONDS, 0};
     struct identity made = {make_key(), NULL};
     made.certificate = sign(&wish, made.key, NULL);
     return made;
@@ -127,10 +129,11 @@ static void write_signed(const char *folder, const char *name, const struct wish
 void rig_certificates_make(const char *folder, struct rig_certificates *ret_certificates)
 {
     static const char here[] = "IP:127.0.0.1,IP:::1,DNS:localhost";
-    const struct wish server = {"weir test server", here, DAY_SECONDS};
-    const struct wish client = {"weir test client", "email:client@test.invalid", DAY_SECONDS};
-    const struct wish elsewhere = {"elsewhere.invalid", "DNS:elsewhere.invalid", DAY_SECONDS};
-    const struct wish expired = {"weir test server", here, -DAY_SECONDS};
+    const struct wish server = {"weir test server", here, DAY_SECONDS, 0};
+    const struct wish client = {"weir test client", "email:client@test.invalid", DAY_SECONDS, 0};
+    const struct wish elsewhere = {"elsewhere.invalid", "DNS:elsewhere.invalid", DAY_SECONDS, 0};
+    const struct wish expired = {"weir test server", here, -DAY_SECONDS, 0};
+    const struct wish future = {"weir test server", here, 2 * DAY_SECONDS, DAY_SECONDS};
     struct identity stranger = make_authority("weir test stranger");
     /* Whom a certificate is about, and who signs it. */
     struct identity pair[2] = {{make_key(), NULL}, make_authority("weir test authority")};
@@ -141,6 +144,7 @@ void rig_certificates_make(const char *folder, struct rig_certificates *ret_cert
     write_signed(folder, "server.pem", &server, pair, paths.server);
     write_signed(folder, "elsewhere.pem", &elsewhere, pair, paths.elsewhere);
     write_signed(folder, "expired.pem", &expired, pair, paths.expired);
+    write_signed(folder, "future.pem", &future, pair, paths.future);
     write_key(folder, "server.key", pair[0].key, paths.server_key);
     EVP_PKEY_free(pair[0].key);
     pair[0].key = make_key();
