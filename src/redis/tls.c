@@ -47,23 +47,20 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
     return -1;
 }
 
-/* Why OpenSSL's last call failed, in the system's words where it was that, else in OpenSSL's;
- * empties its queue. */
+/* Why OpenSSL's last call failed: in the system's words where it was that, else in OpenSSL's first
+ * ones, which say more than the later; empties its queue. */
 static void take_reason(char *buffer, size_t size)
 {
     char system[96];
-    const char *reason = "no reason given";
-    bool found = false;
+    const char *reason = NULL;
     for (unsigned long code = ERR_get_error(); code != 0; code = ERR_get_error()) {
-        const char *text = ERR_reason_error_string(code);
         if (ERR_SYSTEM_ERROR(code)) {
             reason = strerror_r(ERR_GET_REASON(code), system, sizeof(system));
-            found = true;
-        } else if (!found && text != NULL) {
-            reason = text;
+        } else if (reason == NULL) {
+            reason = ERR_reason_error_string(code);
         }
     }
-    (void)snprintf(buffer, size, "%s", reason);
+    (void)snprintf(buffer, size, "%s", reason != NULL ? reason : "no reason given");
 }
 
 static enum weir_status refuse(struct weir_error *ret_error, const char *option, const char *path)
