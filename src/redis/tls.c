@@ -36,13 +36,17 @@ struct weir_tls {
 
 /* ---- What all connections share ----------------------------------------------------------- */
 
-/* A key that is encrypted: nobody is asked for its password, least of all on a terminal. */
+/* A key that is encrypted: nobody is asked for its password, least of all on a terminal. `context`
+ * learns that it would have to be. */
 static int no_passphrase(char *buffer, int size, int writing, void *context)
 {
+    bool *encrypted = context;
     (void)writing;
-    (void)context;
     if (size > 0) {
         buffer[0] = '\0';
+    }
+    if (encrypted != NULL) {
+        *encrypted = true;
     }
     return -1;
 }
@@ -71,6 +75,22 @@ static enum weir_status refuse(struct weir_error *ret_error, const char *option,
     return WEIR_ERR_URL;
 }
 
+static enum weir_status load_key(SSL_CTX *ssl, const char *path, struct weir_error *ret_error)
+{
+    bool encrypted = false;
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &encrypted);
+    const bool good = SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1 &&
+                      SSL_CTX_check_private_key(ssl) == 1;
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
+    if (encrypted) {
+        ERR_clear_error();
+        weir_error_set(ret_error, 0, 0, "key=%.100s is under a password, which nobody is asked for",
+                       path);
+        return WEIR_ERR_URL;
+    }
+    return good ? WEIR_OK : refuse(ret_error, "key", path);
+}
+
 static enum weir_status load_files(SSL_CTX *ssl, const struct weir_tls_config *config,
                                    struct weir_error *ret_error)
 {
@@ -86,11 +106,7 @@ static enum weir_status load_files(SSL_CTX *ssl, const struct weir_tls_config *c
     if (SSL_CTX_use_certificate_chain_file(ssl, config->cert) != 1) {
         return refuse(ret_error, "cert", config->cert);
     }
-    if (SSL_CTX_use_PrivateKey_file(ssl, config->key, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(ssl) != 1) {
-        return refuse(ret_error, "key", config->key);
-    }
-    return WEIR_OK;
+    return load_key(ssl, config->key, ret_error);
 }
 
 static int on_verified(int good, X509_STORE_CTX *store);

@@ -212,7 +212,7 @@ static void files_that_are_not_what_they_should_be_are_named(void **state)
     expect_no_context(&config, "server.key can't be used: key values mismatch");
     write_text(path, encrypted_key);
     (void)snprintf(config.key, sizeof(config.key), "%s", path);
-    expect_no_context(&config, "odd.pem can't be used: problems getting password");
+    expect_no_context(&config, "odd.pem is under a password");
 }
 
 /* ---- Who speaks what ---------------------------------------------------------------------- */
