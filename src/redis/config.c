@@ -275,25 +275,24 @@ static enum weir_status read_path(struct weir_config_reader *reader, struct weir
 
 /* ---- The whole ---------------------------------------------------------------------------- */
 
-static enum weir_status read_scheme(struct weir_config_reader *reader, struct weir_bytes *ret_rest)
+static const struct weir_scheme *find_scheme(struct weir_bytes name)
 {
-    const struct weir_bytes url = reader->url.bytes;
-    const size_t length = strcspn(url.ptr, ":/?");
-    const bool whole = strncmp(url.ptr + length, "://", 3) == 0;
-    const struct weir_url_part name = weir_url_at(&reader->url, weir_bytes(url.ptr, length));
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]) && whole; i++) {
-        if (weir_url_is(name.bytes, schemes[i].name)) {
-            reader->scheme = &schemes[i];
-            *ret_rest = weir_bytes(url.ptr + length + 3, url.len - length - 3);
-            return WEIR_OK;
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        if (weir_url_is(name, schemes[i].name)) {
+            return &schemes[i];
         }
     }
-    if (weir_url_is(name.bytes, "rediss+unix")) {
-        return weir_url_refuse(&name, "there is no TLS over a unix socket: write redis+unix://");
+    return NULL;
+}
+
+static enum weir_status refuse_scheme(const struct weir_url_part *name)
+{
+    if (weir_url_is(name->bytes, "rediss+unix")) {
+        return weir_url_refuse(name, "there is no TLS over a unix socket: write redis+unix://");
     }
-    return weir_url_refuse(&name, "expected redis://, rediss://, redis+unix://, redis+sentinel://, "
-                                  "redis+cluster:// (the last two also as rediss+...), memory: or "
-                                  "shm:");
+    return weir_url_refuse(name, "expected redis://, rediss://, redis+unix://, redis+sentinel://, "
+                                 "redis+cluster:// (the last two also as rediss+...), memory: or "
+                                 "shm:");
 }
 
 /* USER:PASSWORD@HOST/DATABASE, or a path. */
@@ -320,21 +319,24 @@ static enum weir_status read_place(struct weir_config_reader *reader, struct wei
 
 static enum weir_status read_url(struct weir_config_reader *reader)
 {
-    struct weir_bytes rest = {NULL, 0};
-    enum weir_status status = read_scheme(reader, &rest);
-    if (status != WEIR_OK) {
-        return status;
+    const struct weir_bytes url = reader->url.bytes;
+    const size_t length = strcspn(url.ptr, ":/?");
+    const struct weir_url_part name = weir_url_at(&reader->url, weir_bytes(url.ptr, length));
+    reader->scheme = find_scheme(name.bytes);
+    if (reader->scheme == NULL || strncmp(url.ptr + length, "://", 3) != 0) {
+        return refuse_scheme(&name);
     }
     struct weir_redis_config *config = reader->config;
     config->topology = reader->scheme->topology;
     config->tls.on = reader->scheme->tls;
     config->tls.verify = reader->scheme->tls;
     /* The URL ends in NUL, and so does each search. */
+    const struct weir_bytes rest = weir_bytes(url.ptr + length + 3, url.len - length - 3);
     const size_t authority = strcspn(rest.ptr, "/?");
     const size_t place = authority + strcspn(rest.ptr + authority, "?");
     const size_t query = place < rest.len ? place + 1 : place;
-    status = read_place(reader, weir_bytes(rest.ptr, authority),
-                        weir_bytes(rest.ptr + authority, place - authority));
+    const enum weir_status status = read_place(reader, weir_bytes(rest.ptr, authority),
+                                               weir_bytes(rest.ptr + authority, place - authority));
     return status == WEIR_OK
                ? weir_config_options(reader, weir_bytes(rest.ptr + query, rest.len - query))
                : status;

@@ -25,18 +25,18 @@ static void every_scheme_is_read(void **state)
     (void)state;
     static const struct {
         const char *url;
-        enum weir_topology topology;
-        bool tls;
         const char *host;
+        enum weir_topology topology;
         uint16_t port;
+        bool tls;
     } good[] = {
-        {"redis://localhost", WEIR_TOPOLOGY_SINGLE, false, "localhost", 6379},
-        {"rediss://localhost", WEIR_TOPOLOGY_SINGLE, true, "localhost", 6379},
-        {"redis+unix:///run/redis.sock", WEIR_TOPOLOGY_SINGLE, false, "/run/redis.sock", 0},
-        {"redis+sentinel://a/main", WEIR_TOPOLOGY_SENTINEL, false, "a", 26379},
-        {"rediss+sentinel://a/main", WEIR_TOPOLOGY_SENTINEL, true, "a", 26379},
-        {"redis+cluster://a", WEIR_TOPOLOGY_CLUSTER, false, "a", 6379},
-        {"rediss+cluster://a", WEIR_TOPOLOGY_CLUSTER, true, "a", 6379},
+        {"redis://localhost", "localhost", WEIR_TOPOLOGY_SINGLE, 6379, false},
+        {"rediss://localhost", "localhost", WEIR_TOPOLOGY_SINGLE, 6379, true},
+        {"redis+unix:///run/redis.sock", "/run/redis.sock", WEIR_TOPOLOGY_SINGLE, 0, false},
+        {"redis+sentinel://a/main", "a", WEIR_TOPOLOGY_SENTINEL, 26379, false},
+        {"rediss+sentinel://a/main", "a", WEIR_TOPOLOGY_SENTINEL, 26379, true},
+        {"redis+cluster://a", "a", WEIR_TOPOLOGY_CLUSTER, 6379, false},
+        {"rediss+cluster://a", "a", WEIR_TOPOLOGY_CLUSTER, 6379, true},
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         read_good(good[i].url, NULL);
