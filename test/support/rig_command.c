@@ -60,9 +60,11 @@ static bool read_bulk(FILE *stream, struct text *text, long length)
         const char character = (char)byte;
         add(text, &character, 1);
     }
-    return fgetc(stream) == '\r' && fgetc(stream) == '\n';
+    const int carriage_return = fgetc(stream);
+    return carriage_return == '\r' && fgetc(stream) == '\n';
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): to NESTING_MAX */
 static bool read_array(FILE *stream, struct text *text, long count, unsigned nesting)
 {
     if (count <= 0) {
@@ -78,8 +80,8 @@ static bool read_array(FILE *stream, struct text *text, long count, unsigned nes
 }
 
 /* Adds one reply to `text`; false where the stream ends or is no RESP2. */
-static bool read_reply(FILE *stream, struct text *text,
-                       unsigned nesting) /* NOLINT(misc-no-recursion): to NESTING_MAX */
+/* NOLINTNEXTLINE(misc-no-recursion): to NESTING_MAX */
+static bool read_reply(FILE *stream, struct text *text, unsigned nesting)
 {
     char line[1024];
     if (nesting > NESTING_MAX || fgets(line, sizeof(line), stream) == NULL) {
