@@ -206,10 +206,9 @@ const struct cli_command cli_command_store = {
         "than in the URL: see password_file= and password_env= in weir_redis_open(3).\n"
         "\n"
         "Exit code: 0 all servers answered, 1 one didn't, or none was found, 2 an error.",
-    .examples =
-        "  weir store redis://127.0.0.1:6379\n"
-        "  weir store 'rediss+cluster://10.0.0.1?user=weir&password_file=/etc/weir/secret'\n"
-        "  weir store redis+sentinel://10.0.0.1,10.0.0.2/main --json\n",
+    .examples = "  weir store redis://127.0.0.1:6379\n"
+                "  weir store redis+cluster://127.0.0.1:7000,127.0.0.1:7001\n"
+                "  weir store redis+sentinel://127.0.0.1/main --json\n",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .run = run,

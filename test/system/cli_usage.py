@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """cli_usage - wrong use, help, the manual pages, and the completions in the real shells."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 
-from cli_support import COMMANDS, ROOT, expect, main, options_of
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import rig  # noqa: E402
+from cli_support import COMMANDS, ROOT, expect, main, options_of  # noqa: E402
 
 
 def refuses(weir, *arguments, message):
@@ -46,6 +50,13 @@ def test_help_of_each_command(weir):
         assert max(map(len, done.out.splitlines())) <= 100, command
 
 
+def real_servers(line, stack):
+    """The line with real servers of this test's own in place of those that it names."""
+    kinds = {"": rig.Redis, "+cluster": rig.Cluster, "+sentinel": rig.Sentinel}
+    return re.sub(r"redis(\+\w+)?://[^'? ]*",
+                  lambda found: stack.enter_context(kinds[found[1] or ""]()).url, line)
+
+
 def test_examples_of_the_help_are_right(weir):
     """Each example line, in a shell, with the paths of a fresh folder: it is no wrong use."""
     for command in COMMANDS:
@@ -56,9 +67,10 @@ def test_examples_of_the_help_are_right(weir):
                 log.write("10.0.0.1 GET\n10.0.0.2 GET\n")
             store = f"shm:{weir.file('table')}"
             weir.run("check", "x", "--limit", "1/s", "--store", store + "?size=64KiB")
-            script = line.replace("shm:/run/weir.table", store)
-            done = subprocess.run(["bash", "-c", f'weir() {{ "{weir.path}" "$@"; }}; USER=me;{script}'],
-                                  cwd=weir.folder, capture_output=True, env=weir.environment({}), check=False)
+            with contextlib.ExitStack() as stack:
+                script = real_servers(line.replace("shm:/run/weir.table", store), stack)
+                done = subprocess.run(["bash", "-c", f'weir() {{ "{weir.path}" "$@"; }}; USER=me;{script}'],
+                                      cwd=weir.folder, capture_output=True, env=weir.environment({}), check=False)
             expect((done.returncode, done.stderr), (0, b""), script)
 
 
@@ -136,9 +148,10 @@ def test_bad_limit_is_pointed_at(weir):
 
 
 def test_bad_store_is_pointed_at(weir):
-    rest = refuses(weir, "check", "a", "-l", "5/s", "-s", "redis://x",
-                   message="weir check: store: expected a store: memory: or shm:/path")
-    expect(rest, ["    redis://x", "    ^^^^^"])
+    rest = refuses(weir, "check", "a", "-l", "5/s", "-s", "radis://x",
+                   message="weir check: store: expected redis://, rediss://, redis+unix://, redis+sentinel://, "
+                           "redis+cluster:// (the last two also as rediss+...), memory: or shm:")
+    expect(rest, ["    radis://x", "    ^^^^^"])
     expect(weir.run("check", "a", "-l", "5/s", "-s", "shm:/nonexistent/folder/table").code, 2)
     expect(weir.run("check", "a", "-l", "5/s", "-s", "").code, 2)
 

@@ -17,6 +17,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+
+import rig  # noqa: E402
+
 WARNINGS = ["-std=gnu17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
 
 EXPECTED = {
@@ -65,6 +69,15 @@ Back on the free plan the debt of then is kept, which the smaller bucket can hol
 """,
 }
 
+# With a store over Redis, whose URL they are given.
+EXPECTED_OVER_REDIS = {
+    "shared_budget": """\
+4 processes asked 2000 times
+admitted in all: 1000 of the 1000 that were allowed
+""",
+    "uv_loop": "10 asked, 3 admitted, the loop is empty\n",
+}
+
 
 def fail(message):
     sys.exit(f"examples_test: {message}")
@@ -80,9 +93,13 @@ def run(arguments, **options):
 
 
 def check_output(name, command, **options):
-    got = run(command, **options)
-    if got != EXPECTED[name]:
-        fail(f"{name} printed\n{got}\nand not\n{EXPECTED[name]}")
+    if name in EXPECTED:
+        expected, got = EXPECTED[name], run(command, **options)
+    else:
+        with rig.Redis() as redis:
+            expected, got = EXPECTED_OVER_REDIS[name], run(command + [redis.url + "?deadline=20s"], **options)
+    if got != expected:
+        fail(f"{name} printed\n{got}\nand not\n{expected}")
 
 
 def c_blocks(path):
@@ -93,11 +110,14 @@ def c_blocks(path):
 def check_manuals(folder):
     """Every public function has a page under its own name, with a synopsis of it."""
     found = {name: os.path.join(at, name) for at, _, files in os.walk(folder) for name in files}
-    with open(found["weir.h"], encoding="utf-8") as header:
-        text = re.sub(r"/\*.*?\*/", "", header.read(), flags=re.DOTALL)
-    functions = set(re.findall(r"^(?:WEIR_API|static inline)[^;{]*?\b(weir_\w+)\(", text, re.M))
-    if len(functions) < 20:
-        fail(f"weir.h was read as having only {sorted(functions)}")
+    functions = set()
+    for name, least in (("weir.h", 20), ("store.h", 2), ("redis.h", 3)):
+        with open(found[name], encoding="utf-8") as header:
+            text = re.sub(r"/\*.*?\*/", "", header.read(), flags=re.DOTALL)
+        declared = set(re.findall(r"^(?:WEIR_API|static inline)[^;{]*?\b(weir_\w+)\(", text, re.M))
+        if len(declared) < least:
+            fail(f"{name} was read as having only {sorted(declared)}")
+        functions |= declared
     for function in sorted(functions):
         if function + ".3" not in found:
             fail(f"{function} has no manual page")
@@ -112,6 +132,20 @@ def check_readme(source):
         program = re.sub(r"\A/\*.*?\*/\n\n", "", file.read(), flags=re.DOTALL)
     if c_blocks(os.path.join(source, "README.md")) != [program]:
         fail("the block of C in README.md is not examples/ten_lines.c")
+
+
+def installed_over_redis(source, folder, compiler, found, where):
+    """Programs of users of libweir-redis, with the shared libraries and with the static ones."""
+    flags = run(["pkg-config", "--cflags", "weir-redis"], env=found).split()
+    system = ["-luv", "-lssl", "-lcrypto", "-pthread"]
+    shared = run(["pkg-config", "--libs", "weir-redis"], env=found).split() + ["-luv"]
+    static = [os.path.join(where["LD_LIBRARY_PATH"], name) for name in ("libweir-redis.a", "libweir.a")] + system
+    for name in EXPECTED_OVER_REDIS:
+        program = os.path.join(folder, name)
+        for link in (shared, static):
+            example = os.path.join(source, "examples", name + ".c")
+            run(compiler + WARNINGS + flags + [example, "-o", program] + link)
+            check_output(name, [program], env=where)
 
 
 def installed(source, build, compiler):
@@ -137,9 +171,11 @@ def installed(source, build, compiler):
             for link in (shared, [os.path.join(library, "libweir.a")]):
                 run(compiler + WARNINGS + flags + ["-pthread", example, "-o", program] + link)
                 check_output(name, [program], env=where)
+        installed_over_redis(source, folder, compiler, found, where)
         blocks = c_blocks(os.path.join(source, "docs/manual/c.md"))
-        if not blocks:
-            fail("docs/manual/c.md has no block of C")
+        blocks += c_blocks(os.path.join(source, "docs/manual/redis.md"))
+        if len(blocks) < 2:
+            fail("the manual has no blocks of C")
         for number, block in enumerate(blocks):
             path = os.path.join(folder, f"block{number + 1}.c")
             with open(path, "w", encoding="utf-8") as file:
