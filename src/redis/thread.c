@@ -5,9 +5,10 @@
  * knows that somebody has rung, or is about to, and the loop's thread will take this errand with
  * that one's.
  *
- * A waiter is one word on the waiting thread's stack, a futex. The loop's thread changes it as the
- * last thing that it does with the errand; the wake-up that may follow touches no memory of the
- * waiter's, only its address.
+ * A waiter is a word on the waiting thread's stack, which the loop's thread changes as the last
+ * thing that it does with the errand. All who sleep do so on one futex, each under a mask, so that
+ * those who were answered by one turn of the loop are woken by one call of the system, after the
+ * turn: woken one by one, each would take the processor from the loop's thread.
  *
  * docs/CONCURRENCY.md lists the atomics. */
 
@@ -39,7 +40,12 @@ struct weir_thread {
     struct weir_client *client;
     uv_loop_t loop;
     uv_async_t bell;
+    uv_check_t check;
+    uv_prepare_t prepare;
     pthread_t thread;
+    uint32_t to_wake; /* the masks of those who sleep and may go; the loop's thread's own */
+    /* The futex that all sleep on: counted up before they are woken. */
+    _Alignas(64) atomic_uint waking;
     /* On a line of its own: all threads write it. */
     _Alignas(64) _Atomic(struct errand *) inbox;
 };
@@ -54,29 +60,66 @@ enum {
 
 struct waiter {
     atomic_uint state;
+    uint32_t mask; /* which of the sleepers this is; another may have the same */
 };
 
-static void wait_for(struct waiter *waiter)
+/* Threads have stacks of their own, so where a waiter lies tells most of them apart. */
+static void waiter_init(struct waiter *waiter)
+{
+    atomic_init(&waiter->state, WAITER_AWAKE);
+    waiter->mask = UINT32_C(1) << ((uintptr_t)waiter >> 12) % 32;
+}
+
+static void wait_for(struct weir_thread *thread, struct waiter *waiter)
 {
     unsigned seen = WAITER_AWAKE;
-    /* Acquire, against the release in wake: what was answered is then seen. */
+    /* Acquire, here and below, against the release in note_done: what was answered is then seen. */
     if (!atomic_compare_exchange_strong_explicit(&waiter->state, &seen, WAITER_ASLEEP,
                                                  memory_order_acquire, memory_order_acquire)) {
         return;
     }
-    while (atomic_load_explicit(&waiter->state, memory_order_acquire) != WAITER_DONE) {
-        (void)syscall(SYS_futex, &waiter->state, FUTEX_WAIT_PRIVATE, WAITER_ASLEEP, NULL, NULL, 0);
+    for (;;) {
+        /* Acquire, and before the state: whoever is done after that has yet to count up. */
+        const unsigned waking = atomic_load_explicit(&thread->waking, memory_order_acquire);
+        if (atomic_load_explicit(&waiter->state, memory_order_acquire) == WAITER_DONE) {
+            return;
+        }
+        (void)syscall(SYS_futex, &thread->waking, FUTEX_WAIT_BITSET_PRIVATE, waking, NULL, NULL,
+                      waiter->mask);
     }
 }
 
-static void wake(struct waiter *waiter)
+/* On the loop's thread: a waiter may go. From here on it may be gone. */
+static void note_done(struct weir_thread *thread, struct waiter *waiter)
 {
-    /* Release, so that the waiter sees the answer. From here on it may be gone: only its address is
-     * used, and a sleeper that is wrongly woken there looks again. */
+    const uint32_t mask = waiter->mask;
     if (atomic_exchange_explicit(&waiter->state, WAITER_DONE, memory_order_acq_rel) ==
         WAITER_ASLEEP) {
-        (void)syscall(SYS_futex, &waiter->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        thread->to_wake |= mask;
     }
+}
+
+/* Wakes all who may go and sleep, at once. */
+static void wake_sleepers(struct weir_thread *thread)
+{
+    if (thread->to_wake != 0) {
+        /* Release: their states were changed before. */
+        atomic_fetch_add_explicit(&thread->waking, 1, memory_order_release);
+        (void)syscall(SYS_futex, &thread->waking, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL,
+                      thread->to_wake);
+        thread->to_wake = 0;
+    }
+}
+
+/* After the loop has looked at what came in, and before it waits again. */
+static void on_check(uv_check_t *check)
+{
+    wake_sleepers(check->data);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    wake_sleepers(prepare->data);
 }
 
 /* ---- Errands ---- */
@@ -132,63 +175,80 @@ void weir_thread_submit(struct weir_thread *thread, struct weir_call *call)
     }
 }
 
+/* A call that somebody waits for. */
+struct visit {
+    struct weir_thread *thread;
+    struct waiter waiter;
+};
+
 static void on_answered(struct weir_call *call)
 {
-    wake(call->context);
+    struct visit *visit = call->context;
+    note_done(visit->thread, &visit->waiter);
 }
 
 void weir_thread_ask(struct weir_thread *thread, struct weir_call *call)
 {
-    struct waiter waiter = {WAITER_AWAKE};
+    struct visit visit = {.thread = thread};
     assert(!weir_thread_is_here(thread));
+    waiter_init(&visit.waiter);
     call->done = on_answered;
-    call->context = &waiter;
+    call->context = &visit;
     weir_thread_submit(thread, call);
-    wait_for(&waiter);
+    wait_for(thread, &visit.waiter);
 }
 
 /* ---- What else is asked of the client ---- */
 
 struct question {
     struct errand errand; /* first, so that an errand is one of these */
-    struct waiter waiter;
+    struct visit visit;
     int64_t now_us;
     struct weir_stats *stats;
     struct weir_inspection *inspection;
 };
 
+static void ask_question(struct weir_thread *thread, struct question *question,
+                         void (*run)(struct weir_thread *thread, struct errand *errand))
+{
+    question->errand.run = run;
+    question->visit.thread = thread;
+    waiter_init(&question->visit.waiter);
+    leave(thread, &question->errand);
+    wait_for(thread, &question->visit.waiter);
+}
+
 static void run_stats(struct weir_thread *thread, struct errand *errand)
 {
     struct question *question = (struct question *)(void *)errand;
     weir_client_stats(thread->client, question->now_us, question->stats);
-    wake(&question->waiter);
+    note_done(thread, &question->visit.waiter);
 }
 
 void weir_thread_stats(struct weir_thread *thread, int64_t now_us, struct weir_stats *ret_stats)
 {
-    struct question question = {.errand.run = run_stats, .now_us = now_us, .stats = ret_stats};
-    leave(thread, &question.errand);
-    wait_for(&question.waiter);
+    struct question question = {.now_us = now_us, .stats = ret_stats};
+    ask_question(thread, &question, run_stats);
 }
 
 static void on_inspected(struct weir_inspection *inspection)
 {
-    wake(inspection->context);
+    struct visit *visit = inspection->context;
+    note_done(visit->thread, &visit->waiter);
 }
 
 static void run_inspect(struct weir_thread *thread, struct errand *errand)
 {
     struct question *question = (struct question *)(void *)errand;
     question->inspection->done = on_inspected;
-    question->inspection->context = &question->waiter;
+    question->inspection->context = &question->visit;
     weir_client_inspect(thread->client, question->inspection);
 }
 
 void weir_thread_inspect(struct weir_thread *thread, struct weir_inspection *inspection)
 {
-    struct question question = {.errand.run = run_inspect, .inspection = inspection};
-    leave(thread, &question.errand);
-    wait_for(&question.waiter);
+    struct question question = {.inspection = inspection};
+    ask_question(thread, &question, run_inspect);
 }
 
 /* ---- Its life ---- */
@@ -208,11 +268,18 @@ struct weir_client *weir_thread_client(const struct weir_thread *thread)
     return thread->client;
 }
 
+static void close_handles(struct weir_thread *thread)
+{
+    uv_close((uv_handle_t *)&thread->bell, NULL);
+    uv_close((uv_handle_t *)&thread->check, NULL);
+    uv_close((uv_handle_t *)&thread->prepare, NULL);
+}
+
 /* The loop then has no more handles, and its run ends. */
 static void on_client_closed(void *context)
 {
     struct weir_thread *thread = context;
-    uv_close((uv_handle_t *)&thread->bell, NULL);
+    close_handles(thread);
 }
 
 static void run_close(struct weir_thread *thread, struct errand *errand)
@@ -275,9 +342,15 @@ enum weir_status weir_thread_start(const struct weir_client_options *options,
         return WEIR_ERR_SYSTEM;
     }
     thread->bell.data = thread;
+    thread->check.data = thread;
+    thread->prepare.data = thread;
+    (void)uv_check_init(&thread->loop, &thread->check);
+    (void)uv_prepare_init(&thread->loop, &thread->prepare);
+    (void)uv_check_start(&thread->check, on_check);
+    (void)uv_prepare_start(&thread->prepare, on_prepare);
     enum weir_status status = weir_client_open(&thread->options, &thread->client, ret_error);
     if (status != WEIR_OK) {
-        uv_close((uv_handle_t *)&thread->bell, NULL);
+        close_handles(thread);
         release(thread);
         return status;
     }
