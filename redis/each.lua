@@ -17,7 +17,7 @@ end
 for i = 1, A.list and count or 0 do
     lists[i] = true
 end
-local found = fetch(lists)
+found = found or fetch(lists)
 
 local function serve(S, whole, part)
     if verb <= MEND then
@@ -32,7 +32,7 @@ local function serve(S, whole, part)
     end
 end
 
-for i = 1, count do
+local function decide(i)
     local S = open(A, KEYS[i], found[i], KEYS[count + i], found[count + i])
     if not S then
         found[i] = -1
@@ -51,6 +51,11 @@ for i = 1, count do
     end
 end
 
+for i = 1, count do
+    if not left or left[i] then
+        decide(i)
+    end
+end
 for i = 1, #tape do
     found[#KEYS + i] = tape[i]
 end

@@ -18,7 +18,7 @@ if outside then
     return {now}
 end
 
-local found = fetch(lists)
+found = fetch(lists)
 local states = {}
 for i = 1, names do
     local block = blocks[i] > 0 and blocks[i] or nil

@@ -1,8 +1,12 @@
 -- token-bucket.lua - token-bucket and leaky-bucket, which admit alike: src/algo/token_bucket.h.
 --
 -- State: [1] the time at which the bucket is full again, in whole microseconds, and [2] a fraction
--- over the rate's denominator. Value: UNTIL, or UNTIL PART where there is a fraction. A cost is the
--- time that it takes to come back: `whole` and `part`; whole < 0: more than the bucket holds.
+-- over the rate's denominator. Value: UNTIL, where there is no fraction, else UNTIL PART. A cost is
+-- the time that it takes to come back: `whole` and `part`; whole < 0: more than the bucket holds.
+--
+-- A key expires at the first whole second that is not before UNTIL, so that it need not be told
+-- each time that UNTIL moves (quick.lua). Where the time was supplied that does not hold, and the
+-- value is UNTIL PART always.
 local bucket = {}
 
 function bucket.limit(L)
@@ -14,7 +18,7 @@ function bucket.read(S, text)
     if not ends then
         local a, b = match(text, '^(%d+) (%d+)$')
         ends, part = a and number(a), b and number(b)
-        if not ends or not part or part < 1 or part > 4294967295 then
+        if not ends or not part or part > 4294967295 then
             return false
         end
     end
@@ -71,10 +75,13 @@ function bucket.refund(L, S, whole, part)
 end
 
 function bucket.write(S)
-    if S[2] == 0 then
-        save(S.key, format(D, S[1]), S[1])
+    local ends = S[2] > 0 and S[1] + 1 or S[1]
+    if S[2] > 0 or supplied then
+        save(S.key, format(D .. ' ' .. D, S[1], S[2]), ends)
+    elseif ends > now then
+        save(S.key, format(D, S[1]), ends + -ends % 1000000)
     else
-        save(S.key, format(D .. ' ' .. D, S[1], S[2]), S[1] + 1)
+        call('DEL', S.key)
     end
 end
 

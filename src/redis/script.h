@@ -21,6 +21,11 @@
  * millisecond. */
 #define WEIR_SCRIPT_QUESTIONS_MAX 64
 
+/* How much a question under this limit takes of Redis, at most, beside one under a bucket. Calls
+ * that share what need not share are to weigh WEIR_SCRIPT_QUESTIONS_MAX in all, or less; a group is
+ * never cut, so it may weigh more. */
+unsigned weir_script_weight(const struct weir_limit *limit);
+
 /* The texts of all scripts and their SHA-1 names. Immutable. */
 struct weir_scripts;
 struct weir_scripts *weir_scripts_new(const struct weir_allocator *allocator);

@@ -35,6 +35,12 @@ bool weir_script_same_limit(const struct weir_limit *a, const struct weir_limit 
             a->block_us == b->block_us && same_zone(a->zone, b->zone));
 }
 
+unsigned weir_script_weight(const struct weir_limit *limit)
+{
+    /* docs/decisions/0007 has the figures. */
+    return limit->algorithm == WEIR_SLIDING_LOG ? 5 : 1;
+}
+
 /* The number of the question's name: that of an earlier question's, or a new one. */
 static uint8_t name_at(const struct weir_script_call *call, struct weir_script_plan *plan,
                        uint8_t *places, size_t question)

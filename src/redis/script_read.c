@@ -48,7 +48,7 @@ static bool read_own(enum weir_algorithm algorithm, struct weir_bytes text,
     uint64_t payload = (uint64_t)fields[1];
     bool good = false;
     if (algorithm <= WEIR_LEAKY_BUCKET) {
-        good = count == 1 || (count == 2 && within(fields[1], 1, UINT32_MAX));
+        good = count == 1 || (count == 2 && fields[1] <= UINT32_MAX);
         payload = count == 1 ? 0 : payload;
     } else if (algorithm <= WEIR_CALENDAR_WINDOW) {
         good = count == 2 && within(fields[1], 1, UINT32_MAX);

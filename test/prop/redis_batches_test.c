@@ -314,44 +314,92 @@ static void compare(void *model, const struct trace_step *step,
     }
 }
 
-static void by_its_own_clock(const struct pair *pair, const char *text, struct random *random)
+#define CLOCK_KEYS 4
+
+/* One key of each model, some of them in each call. */
+struct clocked {
+    struct weir_limit *limit;
+    const char *text;
+    void *models[CLOCK_KEYS];
+    char names[CLOCK_KEYS][256];
+    size_t lengths[CLOCK_KEYS];
+    int64_t latest_us; /* the last time that the server told; 0: none */
+};
+
+static void open_clocked(const struct pair *pair, const char *text, struct clocked *clocked)
+{
+    struct weir_limit_spec spec;
+    *clocked = (struct clocked){.limit = fixture_limit(text), .text = text};
+    weir_limit_describe(clocked->limit, &spec);
+    for (size_t i = 0; i < CLOCK_KEYS; i++) {
+        char key[64];
+        snprintf(key, sizeof(key), "%s %zu", text, i);
+        const struct weir_bytes name = redis_link_name(pair->link, clocked->limit, weir_text(key));
+        memcpy(clocked->names[i], name.ptr, name.len);
+        clocked->lengths[i] = name.len;
+        clocked->models[i] = subject_model.open();
+        subject_model.limit(clocked->models[i], &spec);
+    }
+}
+
+static void close_clocked(struct clocked *clocked)
+{
+    for (size_t i = 0; i < CLOCK_KEYS; i++) {
+        subject_model.close(clocked->models[i]);
+    }
+    weir_limit_free(clocked->limit);
+}
+
+/* Asks about `count` keys from `first` on; false where the server's time was not known yet. */
+static bool ask_clocked(const struct pair *pair, struct clocked *clocked,
+                        const struct trace_step *step, size_t first, size_t count)
 {
     static const enum weir_verb verbs[] = {WEIR_VERB_CHECK, WEIR_VERB_PEEK, WEIR_VERB_REFUND};
-    struct weir_limit *limit = fixture_limit(text);
-    void *model = subject_model.open();
-    struct weir_limit_spec spec;
-    weir_limit_describe(limit, &spec);
-    subject_model.limit(model, &spec);
-    int64_t latest_us = 0;
-    for (size_t i = random_rounds(200); i > 0; i--) {
+    struct weir_script_question questions[CLOCK_KEYS];
+    struct weir_script_answer answers[CLOCK_KEYS];
+    for (size_t i = 0; i < count; i++) {
+        const size_t key = (first + i) % CLOCK_KEYS;
+        questions[i] = (struct weir_script_question){
+            .limit = clocked->limit,
+            .name = weir_bytes(clocked->names[key], clocked->lengths[key]),
+            .cost = step->cost,
+        };
+    }
+    const struct weir_script_call call = {
+        .verb = verbs[step->verb],
+        .now_us = WEIR_CLOCK,
+        .guess_us = clocked->latest_us > 0 ? clocked->latest_us : FIXTURE_NOW,
+        .questions = questions,
+        .count = count,
+    };
+    redis_link_call(pair->link, &call, answers);
+    clocked->latest_us = answers[0].now_us;
+    if (answers[0].again) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        compare(clocked->models[(first + i) % CLOCK_KEYS], step, &answers[i], clocked->text);
+    }
+    return true;
+}
+
+static void by_its_own_clock(const struct pair *pair, const char *text, struct random *random)
+{
+    struct clocked clocked;
+    open_clocked(pair, text, &clocked);
+    for (size_t i = random_rounds(300); i > 0;) {
         const enum trace_verb verb =
             random_once_in(random, 4) ? 1 + random_below(random, 2) : TRACE_CHECK;
-        const struct trace_step step = {.verb = verb, .cost = 1 + random_below(random, 3)};
-        struct weir_script_answer answer;
-        const struct weir_script_question question = {
-            .limit = limit,
-            .name = redis_link_name(pair->link, limit, weir_text(text)),
-            .cost = step.cost,
-        };
-        const struct weir_script_call call = {.verb = verbs[verb],
-                                              .now_us = WEIR_CLOCK,
-                                              .guess_us = latest_us > 0 ? latest_us : FIXTURE_NOW,
-                                              .questions = &question,
-                                              .count = 1};
-        redis_link_call(pair->link, &call, &answer);
-        latest_us = answer.now_us;
-        if (answer.again) {
-            /* The first time: nobody has told the time yet. */
-            i++;
-            continue;
-        }
-        compare(model, &step, &answer, text);
+        const uint64_t cost = random_once_in(random, 2) ? 1 : 1 + random_below(random, 4);
+        const struct trace_step step = {.verb = verb, .cost = cost};
+        const size_t first = random_below(random, CLOCK_KEYS);
+        const size_t count = 1 + random_below(random, CLOCK_KEYS);
+        i -= ask_clocked(pair, &clocked, &step, first, count) ? 1 : 0;
         if (random_once_in(random, 4)) {
             usleep((useconds_t)random_below(random, 4000));
         }
     }
-    subject_model.close(model);
-    weir_limit_free(limit);
+    close_clocked(&clocked);
 }
 
 static void at_the_time_the_server_answers(void **state)
@@ -359,6 +407,8 @@ static void at_the_time_the_server_answers(void **state)
     static const char *const limits[] = {
         "5/20ms",
         "100/s burst 3",
+        "2000/s burst 40",
+        "20/s burst 5",
         "999983/s burst 7",
         "4/10ms leaky-bucket burst 6",
         "3/10ms fixed-window",
