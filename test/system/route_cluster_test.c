@@ -187,27 +187,6 @@ static void shards_stand_in_where_slots_are_refused(void **state)
     rig_cluster_stop(cluster);
 }
 
-static void a_cluster_is_found_by_its_tls_ports(void **state)
-{
-    (void)state;
-    const struct rig_cluster_options options = {.primaries = PRIMARIES, .node = {.tls = true}};
-    struct rig_cluster *cluster = rig_cluster_start(&options);
-    const unsigned port = rig_redis_tls_port(rig_cluster_node(cluster, 2));
-    struct weir_redis_config config = routed_config(WEIR_TOPOLOGY_CLUSTER, &port, 1);
-    config.tls.on = true;
-    config.tls.verify = true;
-    (void)snprintf(config.tls.ca, sizeof config.tls.ca, "%s",
-                   rig_redis_certificates(rig_cluster_node(cluster, 2))->authority);
-    struct routed *routed = routed_open(&config);
-    for (size_t node = 0; node < PRIMARIES; node++) {
-        const char *key = key_of(cluster, node);
-        assert_answer(routed_ask(routed, key, "EXISTS", key, NULL), "0",
-                      rig_redis_tls_port(rig_cluster_node(cluster, node)));
-    }
-    routed_close(routed);
-    rig_cluster_stop(cluster);
-}
-
 /* What clients are told: names, some of which are not known, and nothing at all. */
 static void nodes_may_go_by_names(void **state)
 {
@@ -465,6 +444,16 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Before 7.0 and Valkey there is no CLUSTER SHARDS, no rule of the ACL for a subcommand, and no
+ * name of a node. */
+static bool server_has_shards(void)
+{
+    struct rig_redis *redis = rig_redis_start(NULL);
+    const bool has = rig_redis_is_valkey(redis) || rig_redis_version(redis) >= RIG_VERSION(7, 0, 0);
+    rig_redis_stop(redis);
+    return has;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,9 +463,6 @@ int main(void)
         cmocka_unit_test(a_seed_that_is_no_node_is_let_go),
         cmocka_unit_test(a_server_that_is_in_no_cluster_is_named),
         cmocka_unit_test(a_wrong_password_is_named),
-        cmocka_unit_test(shards_stand_in_where_slots_are_refused),
-        cmocka_unit_test(a_cluster_is_found_by_its_tls_ports),
-        cmocka_unit_test(nodes_may_go_by_names),
         cmocka_unit_test(moved_is_followed_at_once_and_remembered),
         cmocka_unit_test(ask_is_followed_and_not_remembered),
         cmocka_unit_test(nodes_come_and_go_with_their_slots),
@@ -486,5 +472,15 @@ int main(void)
         cmocka_unit_test(seeds_are_asked_again_when_all_else_is_gone),
         cmocka_unit_test(it_ends_cleanly_at_any_moment),
     };
-    return cmocka_run_group_tests_name("route_cluster", tests, setup, teardown);
+    const struct CMUnitTest tests_from_7[] = {
+        cmocka_unit_test(shards_stand_in_where_slots_are_refused),
+        cmocka_unit_test(nodes_may_go_by_names),
+    };
+    if (!server_has_shards()) {
+        return cmocka_run_group_tests_name("route_cluster", tests, setup, teardown);
+    }
+    struct CMUnitTest all[sizeof tests / sizeof tests[0] + sizeof tests_from_7 / sizeof tests[0]];
+    memcpy(all, tests, sizeof tests);
+    memcpy(all + sizeof tests / sizeof tests[0], tests_from_7, sizeof tests_from_7);
+    return cmocka_run_group_tests_name("route_cluster", all, setup, teardown);
 }

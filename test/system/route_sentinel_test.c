@@ -131,46 +131,6 @@ static void sentinels_that_cannot_be_reached_are_named(void **state)
     rig_redis_stop(gone);
 }
 
-/* The servers and the sentinels have passwords of their own, and talk TLS. */
-static void passwords_and_tls_are_for_sentinels_too(void **state)
-{
-    (void)state;
-    const struct rig_sentinel_options options = {
-        .replicas = 1, .sentinel_password = "watch", .node = {.tls = true, .password = "secret"}};
-    struct rig_sentinel *sentinel = rig_sentinel_start(&options);
-    const unsigned port = rig_redis_tls_port(rig_sentinel_watcher(sentinel, 0));
-    struct weir_redis_config config = config_of(&port, 1);
-    config.tls.on = true;
-    config.tls.verify = true;
-    (void)snprintf(config.tls.ca, sizeof config.tls.ca, "%s",
-                   rig_redis_certificates(rig_sentinel_node(sentinel, 0))->authority);
-    (void)snprintf(config.login.password, sizeof config.login.password, "secret");
-    struct routed *routed = routed_open(&config);
-    struct routed_answer answer = routed_ask_once(routed, 700, KEY, "GET", "a", NULL);
-    assert_int_equal(answer.failure, WEIR_FAILURE_NO_PRIMARY);
-    assert_non_null(strstr(explain(routed), "NOAUTH"));
-    routed_close(routed);
-
-    (void)snprintf(config.sentinel_login.password, sizeof config.sentinel_login.password, "watch");
-    routed = routed_open(&config);
-    answer = routed_ask(routed, KEY, "SET", "a", "1", NULL);
-    assert_answer(answer, "OK", rig_redis_tls_port(rig_sentinel_node(sentinel, 0)));
-    const size_t moved = rig_sentinel_failover(sentinel);
-    do {
-        answer = routed_ask(routed, KEY, "SET", "a", "1", NULL);
-        assert_int_equal(answer.failure, WEIR_FAILURE_NONE);
-    } while (answer.port != rig_redis_tls_port(rig_sentinel_node(sentinel, moved)));
-    routed_close(routed);
-
-    (void)snprintf(config.login.password, sizeof config.login.password, "wrong-one");
-    routed = routed_open(&config);
-    answer = routed_ask_once(routed, 700, KEY, "GET", "a", NULL);
-    assert_int_equal(answer.failure, WEIR_FAILURE_AUTH);
-    assert_null(strstr(explain(routed), "wrong-one"));
-    routed_close(routed);
-    rig_sentinel_stop(sentinel);
-}
-
 /* ---- A replica is none ---- */
 
 /* The sentinel is right about the server, and the server is a replica: it was demoted behind the
@@ -381,7 +341,6 @@ int main(void)
         cmocka_unit_test(sentinels_that_are_gone_or_mute_are_passed_over),
         cmocka_unit_test(a_service_that_nobody_knows_is_named),
         cmocka_unit_test(sentinels_that_cannot_be_reached_are_named),
-        cmocka_unit_test(passwords_and_tls_are_for_sentinels_too),
         cmocka_unit_test(a_primary_that_is_a_replica_is_refused),
         cmocka_unit_test(a_server_without_hello_tells_its_role),
         cmocka_unit_test(a_killed_primary_is_succeeded_and_stays_so),
