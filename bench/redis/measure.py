@@ -6,12 +6,11 @@ and where they were made one by one, how long they took. All contenders take tur
 
 import hashlib
 import os
-import shutil
 import sys
 
 import peers
 from programs import BUILD, Program, build_ours, machine, say
-from server import Server, encode
+from server import Server, encode, server_program
 
 KEYS = 100000
 DENIED_KEYS = 1000
@@ -217,8 +216,8 @@ def measure(server, processor, quick):
 
 def run(quick):
     """The results of the whole part, or why there are none."""
-    if shutil.which("redis-server") is None:
-        return {"why": "there is no redis-server here (Debian's package redis-server)"}
+    if server_program() is None:
+        return {"why": "there is no redis-server here (Debian's package redis-tools)"}
     processors = sorted(os.sched_getaffinity(0))
     server = Server(os.path.join(BUILD, "redis", "server"), processors[0])
     try:

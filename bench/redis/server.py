@@ -69,16 +69,22 @@ def arguments_of(line):
     return [ESCAPED.sub(plain, text).encode("latin-1") for text in ARGUMENT.findall(rest)]
 
 
+def server_program():
+    """The path of redis-server, or None. Debian's redis-tools has it under the name of one of its tools; which it
+    is, it sees by the name that it is called by. (The package redis-server would start one for good.)"""
+    return shutil.which("redis-server") or shutil.which("redis-check-rdb")
+
+
 class Server:
     """A redis-server of its own, without a file to its name."""
 
     def __init__(self, folder, processor):
         os.makedirs(folder, exist_ok=True)
         self.port = free_port()
-        self.path = shutil.which("redis-server")
+        self.path = server_program()
         self.process = subprocess.Popen(
-            [self.path, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-             "--appendonly", "no", "--dir", folder, "--loglevel", "warning"],
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+             "--appendonly", "no", "--dir", folder, "--loglevel", "warning"], executable=self.path,
             stdout=subprocess.DEVNULL, preexec_fn=pinned_to(processor))
         self.control = self.connect()
 
