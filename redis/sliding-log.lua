@@ -87,7 +87,7 @@ local function scan(L, S)
 end
 
 local function text_of(stamp, units, cum)
-    return format(D .. ' ' .. D .. ' ' .. D, stamp, units, cum)
+    return format(D3, stamp, units, cum)
 end
 
 -- Leaves of the list the newest `held` units, less `back` of the newest; gives those later than

@@ -117,7 +117,7 @@ function sliding.write(S)
         call('DEL', S.key)
     else
         local ends = S[3] > 0 and S[1] or S[1] - S.period
-        save(S.key, format(D .. ' ' .. D .. ' ' .. D, S[1], S[2], S[3]), ends)
+        save(S.key, format(D3, S[1], S[2], S[3]), ends)
     end
 end
 

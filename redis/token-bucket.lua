@@ -77,7 +77,7 @@ end
 function bucket.write(S)
     local ends = S[2] > 0 and S[1] + 1 or S[1]
     if S[2] > 0 or supplied then
-        save(S.key, format(D .. ' ' .. D, S[1], S[2]), ends)
+        save(S.key, format(D2, S[1], S[2]), ends)
     elseif ends > now then
         save(S.key, format(D, S[1]), ends + -ends % 1000000)
     else

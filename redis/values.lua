@@ -1,6 +1,10 @@
 -- values.lua - the words of ARGV, and values read and written.
 --
 -- Everything is read before anything is written, but for lists (sliding-log.lua).
+-- Two and three numbers as a value.
+local D2 = D .. ' ' .. D
+local D3 = D2 .. ' ' .. D
+
 local at = 1
 local function word()
     at = at + 1
@@ -25,12 +29,16 @@ local function stale(key, ends)
     return ends < now - MARGIN - SLACK
 end
 
--- Writes a value that means nothing from `ends` on.
+-- Writes a value that means nothing from `ends` on. Many of one call often end together.
+local saved_ends, saved_expiry
 local function save(key, value, ends)
     if supplied then
         call('SET', key, value, 'PX', format(D, max(ceil((ends - now) / 1000), 0) + MARGIN / 1000))
     elseif ends > now then
-        call('SET', key, value, 'PXAT', format(D, ceil(ends / 1000)))
+        if ends ~= saved_ends then
+            saved_ends, saved_expiry = ends, format(D, ceil(ends / 1000))
+        end
+        call('SET', key, value, 'PXAT', saved_expiry)
     else
         call('DEL', key)
     end

@@ -86,7 +86,7 @@ function window.write(S)
     if S[2] == 0 then
         call('DEL', S.key)
     else
-        save(S.key, format(D .. ' ' .. D, S[1], S[2]), S[1])
+        save(S.key, format(D2, S[1], S[2]), S[1])
     end
 end
 
