@@ -289,6 +289,29 @@ static void what_servers_say_in_the_handshake_is_understood(void **state)
     }
 }
 
+static void any_error_of_a_choice_is_the_databases(void **state)
+{
+    (void)state;
+    const char *const answers[] = {hello, NULL};
+    char both[128];
+    const char *const all[] = {both, NULL};
+    (void)snprintf(both, sizeof(both), "%s-ERR there is but one\r\n", hello);
+    struct talk talk;
+    struct puppet puppet;
+    talk_begin(&talk, &(struct talk_options){.database = 1});
+    puppet_begin(&puppet, &talk.loop, all);
+    expect(&talk, "127.0.0.1", puppet_port(&puppet), WEIR_FAILURE_DATABASE, "but one");
+    assert_non_null(strstr(puppet.heard, "SELECT"));
+    puppet_end(&puppet);
+    talk_end(&talk);
+    talk_begin(&talk, &(struct talk_options){.sentinel = true, .database = 1});
+    puppet_begin(&puppet, &talk.loop, answers);
+    talk_reach(&talk, "127.0.0.1", puppet_port(&puppet));
+    assert_null(strstr(puppet.heard, "SELECT"));
+    puppet_end(&puppet);
+    talk_end(&talk);
+}
+
 static void a_silent_server_is_blamed_for_what_it_said_last(void **state)
 {
     (void)state;
@@ -596,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_user_who_may_not_select_is_told),
         cmocka_unit_test(a_server_that_is_full_is_named),
         cmocka_unit_test(what_servers_say_in_the_handshake_is_understood),
+        cmocka_unit_test(any_error_of_a_choice_is_the_databases),
         cmocka_unit_test(a_silent_server_is_blamed_for_what_it_said_last),
         cmocka_unit_test(what_was_not_asked_for_ends_the_connection),
         cmocka_unit_test(what_is_no_resp_ends_the_connection),

@@ -5,12 +5,15 @@
 #include "support/rig.h"
 #include "support/talk.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -54,6 +57,47 @@ static void every_kind_of_address_is_reached(void **state)
     check_ping("::1", rig_redis_port(plain));
     check_ping("localhost", rig_redis_port(plain));
     check_ping(rig_redis_socket(plain), 0);
+}
+
+/* The socket of this process that is connected to `port`. */
+static int socket_to(uint16_t port)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in peer = {.sin_family = AF_UNSPEC};
+        socklen_t length = sizeof(peer);
+        if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == port) {
+            return fd;
+        }
+    }
+    fail_msg("no socket");
+    return -1;
+}
+
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t length = sizeof(value);
+    assert_int_equal(getsockopt(fd, level, name, &value, &length), 0);
+    return value;
+}
+
+static void sockets_do_not_delay_and_notice_who_has_gone(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, NULL);
+    talk_reach(&talk, "127.0.0.1", rig_redis_port(plain));
+    const int fd = socket_to(rig_redis_port(plain));
+    assert_int_not_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_int_not_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    weir_connection_close(talk.connection);
+    assert_int_equal(fcntl(fd, F_GETFD), -1); /* at once */
+    talk_end(&talk);
 }
 
 static void one_connection_is_used_over_and_over(void **state)
@@ -341,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_says_who_is_there),
         cmocka_unit_test(every_kind_of_address_is_reached),
+        cmocka_unit_test(sockets_do_not_delay_and_notice_who_has_gone),
         cmocka_unit_test(one_connection_is_used_over_and_over),
         cmocka_unit_test(the_login_and_the_database_are_taken),
         cmocka_unit_test(a_server_without_hello_is_spoken_to_in_resp2),
