@@ -391,6 +391,11 @@ void weir_client_stats(struct weir_client *client, int64_t now_us, struct weir_s
     client->route->ops->each(client->route, add_node, ret_stats);
 }
 
+bool weir_client_is_idle(const struct weir_client *client)
+{
+    return client->flights == NULL && client->taken_first == NULL && !client->closing;
+}
+
 struct weir_denials *weir_client_denials(struct weir_client *client)
 {
     return client->denials;

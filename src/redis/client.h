@@ -47,6 +47,9 @@ void weir_client_close(struct weir_client *client, void (*closed)(void *context)
 /* On the loop's thread. */
 void weir_client_stats(struct weir_client *client, int64_t now_us, struct weir_stats *ret_stats);
 
+/* On the loop's thread: whether no call is with it. */
+bool weir_client_is_idle(const struct weir_client *client);
+
 /* The denials that it knows of, which any thread may look at. */
 struct weir_denials *weir_client_denials(struct weir_client *client);
 

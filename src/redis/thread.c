@@ -5,6 +5,11 @@
  * knows that somebody has rung, or is about to, and the loop's thread will take this errand with
  * that one's.
  *
+ * Where calls come one at a time, the way to another thread and back is most of what they take. So
+ * when a turn has answered one caller and nothing is left to do, the loop's own thread dozes off,
+ * and the next caller runs the loop itself (a guest), for its own call and no other: as soon as
+ * anybody else leaves an errand, it gives the loop back. `loop_mutex` says whose the loop is.
+ *
  * A waiter is a word on the waiting thread's stack, which the loop's thread changes as the last
  * thing that it does with the errand. All who sleep do so on one futex, each under a mask, so that
  * those who were answered by one turn of the loop are woken by one call of the system, after the
@@ -26,7 +31,11 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How long the loop's own thread leaves the loop to callers that run it for themselves. */
+#define NAP_NS 1000000
 
 struct errand {
     struct errand *next;
@@ -43,9 +52,18 @@ struct weir_thread {
     uv_check_t check;
     uv_prepare_t prepare;
     pthread_t thread;
-    uint32_t to_wake; /* the masks of those who sleep and may go; the loop's thread's own */
+    pthread_mutex_t loop_mutex; /* whoever runs the loop has it, and what follows is theirs: */
+    uint32_t to_wake;           /* the masks of those who sleep and may go */
+    unsigned served;            /* who were answered in this turn */
+    bool guest;                 /* a caller runs the loop, for its own call */
+    bool evicted;               /* and has to leave it, as somebody else wants something */
+    bool closing;               /* the client may be gone */
+    bool over;                  /* the loop has nothing left */
     /* The futex that all sleep on: counted up before they are woken. */
     _Alignas(64) atomic_uint waking;
+    /* A futex: the loop's own thread dozes, and a caller may run the loop instead. */
+    _Alignas(64) atomic_uint dozing;
+    atomic_uint visits; /* how often one did */
     /* On a line of its own: all threads write it. */
     _Alignas(64) _Atomic(struct errand *) inbox;
 };
@@ -93,6 +111,7 @@ static void wait_for(struct weir_thread *thread, struct waiter *waiter)
 static void note_done(struct weir_thread *thread, struct waiter *waiter)
 {
     const uint32_t mask = waiter->mask;
+    thread->served++;
     if (atomic_exchange_explicit(&waiter->state, WAITER_DONE, memory_order_acq_rel) ==
         WAITER_ASLEEP) {
         thread->to_wake |= mask;
@@ -124,22 +143,32 @@ static void on_prepare(uv_prepare_t *prepare)
 
 /* ---- Errands ---- */
 
+/* Ends the doze of the loop's own thread, if it dozes. */
+static void rouse(struct weir_thread *thread)
+{
+    /* Sequentially consistent, as is what was put into the inbox before: either this sees the doze,
+     * or the thread, which looks into the inbox after it has said that it dozes, sees that. */
+    if (atomic_load(&thread->dozing) != 0 && atomic_exchange(&thread->dozing, 0) != 0) {
+        (void)syscall(SYS_futex, &thread->dozing, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    }
+}
+
 static void leave(struct weir_thread *thread, struct errand *errand)
 {
     struct errand *first = atomic_load_explicit(&thread->inbox, memory_order_relaxed);
     do {
         errand->next = first;
-        /* Release, so that whoever takes it sees what is in it. */
-    } while (!atomic_compare_exchange_weak_explicit(&thread->inbox, &first, errand,
-                                                    memory_order_release, memory_order_relaxed));
+        /* Release, so that whoever takes it sees what is in it; and see rouse. */
+    } while (!atomic_compare_exchange_weak(&thread->inbox, &first, errand));
     if (first == NULL) {
         (void)uv_async_send(&thread->bell);
+        rouse(thread);
     }
 }
 
-static void on_bell(uv_async_t *bell)
+/* Runs all errands that there are, in order. */
+static void run_errands(struct weir_thread *thread)
 {
-    struct weir_thread *thread = bell->data;
     struct errand *taken = atomic_exchange_explicit(&thread->inbox, NULL, memory_order_acquire);
     struct errand *in_order = NULL;
     while (taken != NULL) {
@@ -152,6 +181,17 @@ static void on_bell(uv_async_t *bell)
         struct errand *errand = in_order;
         in_order = errand->next;
         errand->run(thread, errand);
+    }
+}
+
+static void on_bell(uv_async_t *bell)
+{
+    struct weir_thread *thread = bell->data;
+    if (thread->guest) {
+        /* Others' errands, and what they call when they are done, are for the loop's own thread. */
+        thread->evicted = true;
+    } else {
+        run_errands(thread);
     }
 }
 
@@ -187,6 +227,41 @@ static void on_answered(struct weir_call *call)
     note_done(visit->thread, &visit->waiter);
 }
 
+/* Whether the loop is free for a caller to run it: its own thread dozes, and nobody has left
+ * anything. */
+static bool enter(struct weir_thread *thread)
+{
+    if (atomic_load_explicit(&thread->dozing, memory_order_relaxed) == 0 ||
+        pthread_mutex_trylock(&thread->loop_mutex) != 0) {
+        return false;
+    }
+    if (!thread->over && atomic_load_explicit(&thread->inbox, memory_order_relaxed) == NULL) {
+        thread->guest = true;
+        thread->evicted = false;
+        return true;
+    }
+    pthread_mutex_unlock(&thread->loop_mutex);
+    return false;
+}
+
+/* A lone call: the caller itself runs the loop until it is answered, and so spares the way to
+ * another thread and back. */
+static void visit_loop(struct weir_thread *thread, struct weir_call *call, struct visit *visit)
+{
+    weir_client_submit(thread->client, call);
+    while (!thread->evicted &&
+           atomic_load_explicit(&visit->waiter.state, memory_order_relaxed) != WAITER_DONE) {
+        (void)uv_run(&thread->loop, UV_RUN_ONCE);
+    }
+    const bool evicted = thread->evicted;
+    thread->guest = false;
+    atomic_fetch_add_explicit(&thread->visits, 1, memory_order_relaxed);
+    pthread_mutex_unlock(&thread->loop_mutex);
+    if (evicted) {
+        rouse(thread);
+    }
+}
+
 void weir_thread_ask(struct weir_thread *thread, struct weir_call *call)
 {
     struct visit visit = {.thread = thread};
@@ -194,7 +269,11 @@ void weir_thread_ask(struct weir_thread *thread, struct weir_call *call)
     waiter_init(&visit.waiter);
     call->done = on_answered;
     call->context = &visit;
-    weir_thread_submit(thread, call);
+    if (enter(thread)) {
+        visit_loop(thread, call, &visit);
+    } else {
+        weir_thread_submit(thread, call);
+    }
     wait_for(thread, &visit.waiter);
 }
 
@@ -285,13 +364,57 @@ static void on_client_closed(void *context)
 static void run_close(struct weir_thread *thread, struct errand *errand)
 {
     (void)errand;
+    thread->closing = true;
     weir_client_close(thread->client, on_client_closed, thread);
+}
+
+/* Runs the loop until it is over, or one turn has answered just one caller and left nothing to do:
+ * where calls come one at a time, the next caller had better run the loop itself. */
+static void run_until_idle(struct weir_thread *thread)
+{
+    run_errands(thread);
+    for (;;) {
+        thread->served = 0;
+        if (uv_run(&thread->loop, UV_RUN_ONCE) == 0) {
+            thread->over = true;
+            return;
+        }
+        if (thread->served == 1 && !thread->closing && weir_client_is_idle(thread->client)) {
+            return;
+        }
+    }
+}
+
+/* Dozes as long as callers come by and run the loop. What the loop has to do of its own, as
+ * connecting again, waits for so long. */
+static void doze(struct weir_thread *thread)
+{
+    static const struct timespec nap = {.tv_nsec = NAP_NS};
+    atomic_store(&thread->dozing, 1);
+    pthread_mutex_unlock(&thread->loop_mutex);
+    unsigned visits;
+    do {
+        visits = atomic_load_explicit(&thread->visits, memory_order_relaxed);
+        if (atomic_load(&thread->inbox) != NULL) {
+            break;
+        }
+        (void)syscall(SYS_futex, &thread->dozing, FUTEX_WAIT_PRIVATE, 1, &nap, NULL, 0);
+    } while (atomic_load(&thread->dozing) != 0 &&
+             atomic_load_explicit(&thread->visits, memory_order_relaxed) != visits);
+    atomic_store(&thread->dozing, 0);
+    pthread_mutex_lock(&thread->loop_mutex);
 }
 
 static void *run_loop(void *context)
 {
     struct weir_thread *thread = context;
-    uv_run(&thread->loop, UV_RUN_DEFAULT);
+    pthread_mutex_lock(&thread->loop_mutex);
+    run_until_idle(thread);
+    while (!thread->over) {
+        doze(thread);
+        run_until_idle(thread);
+    }
+    pthread_mutex_unlock(&thread->loop_mutex);
     return NULL;
 }
 
@@ -317,6 +440,7 @@ static void release(struct weir_thread *thread)
     const int error = uv_loop_close(&thread->loop);
     assert(error == 0);
     (void)error;
+    pthread_mutex_destroy(&thread->loop_mutex);
     weir_release(thread->options.allocator, thread, sizeof(*thread));
 }
 
@@ -329,8 +453,14 @@ enum weir_status weir_thread_start(const struct weir_client_options *options,
     }
     thread->options = *options;
     thread->options.loop = &thread->loop;
-    int error = uv_loop_init(&thread->loop);
+    int error = pthread_mutex_init(&thread->loop_mutex, NULL);
     if (error != 0) {
+        weir_release(options->allocator, thread, sizeof(*thread));
+        return WEIR_ERR_SYSTEM;
+    }
+    error = uv_loop_init(&thread->loop);
+    if (error != 0) {
+        pthread_mutex_destroy(&thread->loop_mutex);
         weir_release(options->allocator, thread, sizeof(*thread));
         weir_error_set(ret_error, 0, 0, "there is no loop: %s", uv_strerror(error));
         return WEIR_ERR_SYSTEM;

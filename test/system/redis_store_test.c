@@ -5,6 +5,7 @@
 #include "support/rig.h"
 #include "weir/redis.h"
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -362,6 +363,88 @@ static void waiting_where_the_answer_would_come_is_refused(void **state)
     weir_limit_free(limit);
 }
 
+struct beside {
+    struct place *place;
+    struct weir_limit *limit;
+    atomic_bool over;
+    pthread_t on; /* where the calls that don't wait are done; written by each of them */
+    bool elsewhere;
+    bool any;
+};
+
+static void on_done_beside(struct weir_call *call)
+{
+    struct submitted *submitted = call->context;
+    struct beside *beside = (struct beside *)(void *)submitted->weir;
+    if (beside->any && !pthread_equal(beside->on, pthread_self())) {
+        beside->elsewhere = true;
+    }
+    beside->on = pthread_self();
+    beside->any = true;
+    submitted->done++;
+    sem_post(submitted->all);
+}
+
+/* Member 0 submits, one call after another; member 1 waits for each of its own. */
+static void submit_or_wait(void *shared, unsigned index)
+{
+    struct beside *beside = shared;
+    if (index == 1) {
+        while (!atomic_load(&beside->over)) {
+            if (check(beside->place->weir, beside->limit, "b").source != WEIR_SOURCE_REDIS) {
+                abort();
+            }
+        }
+        if (beside->any && pthread_equal(beside->on, pthread_self())) {
+            beside->elsewhere = true;
+        }
+        return;
+    }
+    sem_t all;
+    sem_init(&all, 0, 0);
+    for (unsigned i = 0; i < 300; i++) {
+        struct submitted call;
+        prepare(&call, beside->limit, "a", &all);
+        call.weir = (struct weir *)(void *)beside;
+        call.call.done = on_done_beside;
+        weir_submit(beside->place->weir, &call.call);
+        wait_for(&all, 1);
+    }
+    atomic_store(&beside->over, true);
+    sem_destroy(&all);
+}
+
+/* However lone callers help themselves, `done` is called by the store's own thread. */
+static void calls_are_done_on_one_thread_beside_those_that_wait(void **state)
+{
+    struct beside beside = {.place = *state, .limit = fixture_limit("1000000/s")};
+    fixture_threads(2, submit_or_wait, &beside);
+    assert_true(beside.any);
+    assert_false(beside.elsewhere);
+    weir_limit_free(beside.limit);
+}
+
+/* A lone caller runs the loop itself; when it has stopped, the store's own thread takes over. */
+static void a_store_goes_on_after_a_lone_caller(void **state)
+{
+    struct place *place = *state;
+    struct weir_limit *limit = fixture_limit("1000000/s");
+    struct submitted call;
+    sem_t all;
+    sem_init(&all, 0, 0);
+    for (unsigned round = 0; round < 50; round++) {
+        for (unsigned i = 0; i < 5; i++) {
+            assert_int_equal(check(place->weir, limit, "a").source, WEIR_SOURCE_REDIS);
+        }
+        prepare(&call, limit, "a", &all);
+        weir_submit(place->weir, &call.call);
+        wait_for(&all, 1);
+        assert_int_equal(call.decision.source, WEIR_SOURCE_REDIS);
+    }
+    sem_destroy(&all);
+    weir_limit_free(limit);
+}
+
 /* ---- What is told of it ---- */
 
 static void keys_are_where_they_are_said_to_be(void **state)
@@ -436,6 +519,8 @@ int main(void)
         TEST(scripts_that_are_flushed_meanwhile_cost_nothing),
         TEST(calls_that_do_not_wait_share_script_calls),
         TEST(waiting_where_the_answer_would_come_is_refused),
+        TEST(calls_are_done_on_one_thread_beside_those_that_wait),
+        TEST(a_store_goes_on_after_a_lone_caller),
         TEST(keys_are_where_they_are_said_to_be),
         TEST(an_inspection_tells_the_server),
         cmocka_unit_test(other_stores_open_too_and_are_no_redis),
