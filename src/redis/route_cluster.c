@@ -29,11 +29,15 @@
 #define NOBODY UINT16_MAX
 _Static_assert(MEMBERS_MAX < NOBODY, "every member has an index");
 
-/* From the start of one round to that of the next, at least. */
+/* From the start of one round to that of the next, at least: it doubles from the first to the
+ * second, which is as long as a failover may go unnoticed; after so many rounds, which is after
+ * some twenty seconds, this is none, and the pauses are to cost a large cluster little. */
 #define ROUND_PAUSE_MIN_US INT64_C(100000)
-#define ROUND_PAUSE_MAX_US INT64_C(1000000)
+#define ROUND_PAUSE_MAX_US INT64_C(500000)
+#define ROUNDS_IN_HASTE 50
+#define ROUND_PAUSE_LONG_US INT64_C(5000000)
 /* After so long without a round the pauses are short again. */
-#define CALM_US INT64_C(5000000)
+#define CALM_US INT64_C(10000000)
 /* How long a server may take to tell the map before another is asked besides. */
 #define HEDGE_US INT64_C(250000)
 
@@ -244,8 +248,10 @@ static void begin_round(struct cluster *cluster)
         cluster->rounds = 0;
     }
     cluster->round_us = now_us;
+    const int64_t longest_us =
+        cluster->rounds < ROUNDS_IN_HASTE ? ROUND_PAUSE_MAX_US : ROUND_PAUSE_LONG_US;
     cluster->next_us = now_us + weir_agenda_pause(&cluster->agenda, cluster->rounds++,
-                                                  ROUND_PAUSE_MIN_US, ROUND_PAUSE_MAX_US);
+                                                  ROUND_PAUSE_MIN_US, longest_us);
     cluster->again = false;
     cluster->round++;
     cluster->seeds_asked = 0;

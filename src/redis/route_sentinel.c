@@ -344,11 +344,28 @@ static void ask_role(struct watch *watch)
     }
 }
 
+/* The primary is none any more until it, or another, has been found and asked again. */
+static void lose(struct watch *watch, enum weir_failure failure, const char *why)
+{
+    struct weir_node *node = watch->primary;
+    char address[128];
+    weir_address_format(weir_node_address(node), address, sizeof address);
+    (void)snprintf(watch->message, sizeof watch->message, "%s: %s", address, why);
+    watch->failure = failure;
+    watch->primary = NULL;
+    let_go(watch, node, failure);
+    look_again(watch);
+}
+
 static void on_up(void *owner, struct weir_node *node)
 {
     struct watch *watch = owner;
+    if (node == watch->primary) {
+        /* It lost its connection unheard, for want of memory: what it is now nobody knows. */
+        lose(watch, WEIR_FAILURE_LOST, weir_failure_text(WEIR_FAILURE_LOST));
+        return;
+    }
     if (node != watch->probe) {
-        /* One that has retired and lost its connection: what it is now nobody knows. */
         struct retired *retired = retired_of(watch, node);
         assert(retired != NULL);
         reap(watch, retired);
@@ -373,13 +390,7 @@ static void on_down(void *owner, struct weir_node *node, enum weir_failure failu
     if (node == watch->probe) {
         refuse_probe(watch, failure, why);
     } else if (node == watch->primary) {
-        char address[128];
-        weir_address_format(weir_node_address(node), address, sizeof address);
-        (void)snprintf(watch->message, sizeof watch->message, "%s: %s", address, why);
-        watch->failure = failure;
-        watch->primary = NULL;
-        let_go(watch, node, failure);
-        look_again(watch);
+        lose(watch, failure, why);
     }
 }
 

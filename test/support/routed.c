@@ -2,7 +2,6 @@
 
 #include "support/routed.h"
 
-#include "base/alloc.h"
 #include "redis/script.h"
 #include "redis/tls.h"
 
@@ -69,17 +68,47 @@ struct weir_redis_config routed_config(enum weir_topology topology, const unsign
     return config;
 }
 
-struct routed *routed_open(const struct weir_redis_config *config)
+static void *allocate(void *context, size_t size, size_t alignment)
+{
+    struct routed *routed = context;
+    void *memory = NULL;
+    if (++routed->allocations == routed->starved) {
+        return NULL;
+    }
+    return posix_memalign(&memory, alignment < sizeof memory ? sizeof memory : alignment, size) == 0
+               ? memory
+               : NULL;
+}
+
+static void give_back(void *context, void *memory, size_t size)
+{
+    (void)context;
+    (void)size;
+    free(memory);
+}
+
+static void finish(struct routed *routed)
+{
+    (void)uv_run(&routed->loop, UV_RUN_DEFAULT);
+    insist(uv_loop_close(&routed->loop) == 0, "a handle was left on the loop");
+    weir_tls_context_free(routed->tls);
+    free(routed);
+}
+
+struct routed *routed_open_starved(const struct weir_redis_config *config, size_t nth)
 {
     struct routed *routed = calloc(1, sizeof *routed);
     insist(routed != NULL && uv_loop_init(&routed->loop) == 0, "no loop");
     routed->config = *config;
+    routed->starved = nth;
+    routed->allocator =
+        (struct weir_allocator){.allocate = allocate, .release = give_back, .context = routed};
     if (config->tls.on) {
         insist(weir_tls_context_new(&routed->config.tls, &routed->tls, NULL) == WEIR_OK, "no TLS");
     }
     const struct weir_route_options options = {
         .loop = &routed->loop,
-        .allocator = weir_allocator_or_default(NULL),
+        .allocator = &routed->allocator,
         .config = &routed->config,
         .tls = routed->tls,
         .events = &events,
@@ -87,18 +116,35 @@ struct routed *routed_open(const struct weir_redis_config *config)
     };
     routed->route = config->topology == WEIR_TOPOLOGY_CLUSTER ? weir_route_cluster_new(&options)
                                                               : weir_route_sentinel_new(&options);
-    insist(routed->route != NULL, "no memory");
+    if (routed->route == NULL) {
+        finish(routed);
+        return NULL;
+    }
     routed->route->ops->start(routed->route);
+    return routed;
+}
+
+struct routed *routed_open(const struct weir_redis_config *config)
+{
+    struct routed *routed = routed_open_starved(config, 0);
+    insist(routed != NULL, "no memory");
     return routed;
 }
 
 void routed_close(struct routed *routed)
 {
     routed->route->ops->free(routed->route, WEIR_FAILURE_CLOSED);
-    (void)uv_run(&routed->loop, UV_RUN_DEFAULT);
-    insist(uv_loop_close(&routed->loop) == 0, "a handle was left on the loop");
-    weir_tls_context_free(routed->tls);
-    free(routed);
+    finish(routed);
+}
+
+/* How many allocations it takes to open a route and answer one command. */
+size_t routed_allocations(const struct weir_redis_config *config)
+{
+    struct routed *routed = routed_open(config);
+    (void)routed_ask(routed, "a", "EXISTS", "a", NULL);
+    const size_t count = routed->allocations;
+    routed_close(routed);
+    return count;
 }
 
 /* ---- Commands ---- */

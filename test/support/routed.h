@@ -12,7 +12,10 @@ struct routed {
     struct weir_redis_config config;
     struct weir_tls_context *tls;
     struct weir_route *route;
-    unsigned changed; /* how often each was called */
+    struct weir_allocator allocator; /* over malloc */
+    size_t allocations;              /* how many there were */
+    size_t starved;                  /* the one that finds no memory, counted from 1; 0: none */
+    unsigned changed;                /* how often each was called */
     unsigned moved;
     unsigned leaving;
 };
@@ -23,6 +26,12 @@ struct weir_redis_config routed_config(enum weir_topology topology, const unsign
 
 /* Opens a route, and starts it. */
 struct routed *routed_open(const struct weir_redis_config *config);
+
+/* The same, where the `nth` allocation finds no memory; NULL where there is no route then. */
+struct routed *routed_open_starved(const struct weir_redis_config *config, size_t nth);
+
+/* How many allocations it takes to open one and have a command answered. */
+size_t routed_allocations(const struct weir_redis_config *config);
 
 /* Closes it, in whatever state it is, and fails where it leaves a handle on the loop. */
 void routed_close(struct routed *routed);

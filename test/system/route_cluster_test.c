@@ -432,6 +432,23 @@ static void it_ends_cleanly_at_any_moment(void **state)
     rig_redis_stop(gone);
 }
 
+/* Whichever allocation finds no memory: the next attempt has some. */
+static void a_lack_of_memory_is_survived(void **state)
+{
+    const struct rig_cluster *cluster = *state;
+    const unsigned port = port_of(cluster, 0);
+    const struct weir_redis_config config = routed_config(WEIR_TOPOLOGY_CLUSTER, &port, 1);
+    const size_t count = routed_allocations(&config);
+    for (size_t nth = 1; nth <= count; nth++) {
+        struct routed *routed = routed_open_starved(&config, nth);
+        if (routed != NULL) {
+            assert_int_equal(routed_ask(routed, "a", "EXISTS", "nothing", NULL).failure,
+                             WEIR_FAILURE_NONE);
+            routed_close(routed);
+        }
+    }
+}
+
 static int setup(void **state)
 {
     *state = start(1);
@@ -471,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_cluster_that_is_down_is_found_again),
         cmocka_unit_test(seeds_are_asked_again_when_all_else_is_gone),
         cmocka_unit_test(it_ends_cleanly_at_any_moment),
+        cmocka_unit_test(a_lack_of_memory_is_survived),
     };
     const struct CMUnitTest tests_from_7[] = {
         cmocka_unit_test(shards_stand_in_where_slots_are_refused),

@@ -322,6 +322,23 @@ static void it_ends_cleanly_at_any_moment(void **state)
     rig_redis_stop(gone);
 }
 
+/* Whichever allocation finds no memory: the next attempt has some. */
+static void a_lack_of_memory_is_survived(void **state)
+{
+    const struct rig_sentinel *sentinel = *state;
+    const unsigned port = watcher_port(sentinel, 0);
+    const struct weir_redis_config config = config_of(&port, 1);
+    const size_t count = routed_allocations(&config);
+    for (size_t nth = 1; nth <= count; nth++) {
+        struct routed *routed = routed_open_starved(&config, nth);
+        if (routed != NULL) {
+            assert_int_equal(routed_ask(routed, "a", "EXISTS", "nothing", NULL).failure,
+                             WEIR_FAILURE_NONE);
+            routed_close(routed);
+        }
+    }
+}
+
 static int setup(void **state)
 {
     *state = start();
@@ -349,6 +366,7 @@ int main(void)
         cmocka_unit_test(sentinels_learn_of_each_other),
         cmocka_unit_test(a_primary_outlives_its_sentinels),
         cmocka_unit_test(it_ends_cleanly_at_any_moment),
+        cmocka_unit_test(a_lack_of_memory_is_survived),
     };
     return cmocka_run_group_tests_name("route_sentinel", tests, setup, teardown);
 }
