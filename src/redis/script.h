@@ -62,10 +62,10 @@ struct weir_script_answer {
      * now_us, is in none of the windows that were sent; the same call with that for a guess will
      * be. */
     bool again;
+    bool state_known;              /* see below */
     struct weir_decision decision; /* source REDIS; nothing for a RESET */
     /* For the deny cache: what the key's state is after this, where that is known (all but
-     * sliding-log and RESET), and the time it was decided at. */
-    bool state_known;
+     * sliding-log and RESET: state_known), and the time it was decided at. */
     struct weir_state state;
     int64_t block_until_us; /* 0: no block */
     int64_t now_us;

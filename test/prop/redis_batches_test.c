@@ -388,8 +388,9 @@ static void by_its_own_clock(const struct pair *pair, const char *text, struct r
     struct clocked clocked;
     open_clocked(pair, text, &clocked);
     for (size_t i = random_rounds(300); i > 0;) {
+        static const enum trace_verb seldom[] = {TRACE_PEEK, TRACE_REFUND};
         const enum trace_verb verb =
-            random_once_in(random, 4) ? 1 + random_below(random, 2) : TRACE_CHECK;
+            random_once_in(random, 4) ? seldom[random_below(random, 2)] : TRACE_CHECK;
         const uint64_t cost = random_once_in(random, 2) ? 1 : 1 + random_below(random, 4);
         const struct trace_step step = {.verb = verb, .cost = cost};
         const size_t first = random_below(random, CLOCK_KEYS);

@@ -186,7 +186,7 @@ static void the_slot_is_the_servers(void **state)
         name[len] = '\0';
         const char *text = listed ? names[i] : name;
         const char *slot = rig_redis_command(server, "CLUSTER", "KEYSLOT", text, NULL);
-        assert_int_equal(weir_redis_slot(weir_text(text)), atoi(slot));
+        assert_int_equal(weir_redis_slot(weir_text(text)), strtol(slot, NULL, 10));
     }
     rig_redis_stop(server);
 }

@@ -217,7 +217,7 @@ static void any_bytes_make_sense_or_fail(void **state)
                 static const char bytes[] = "0123456789 -:$*\r\n_+";
                 text[random_below(&random, len)] = bytes[random_below(&random, sizeof(bytes) - 1)];
             }
-            fixture.call.verb = random_below(&random, 5);
+            fixture.call.verb = (enum weir_verb)random_below(&random, 5);
             fixture.call.together =
                 fixture.call.verb == WEIR_VERB_CHECK && random_once_in(&random, 2);
             if (read_reply(&fixture, weir_bytes(text, len))) {
