@@ -341,6 +341,16 @@ void weir_sentinels_ask(struct weir_sentinels *all)
     all->options.heard(all->options.owner, false);
 }
 
+/* Whether it may vote yet. One that was lost and is being connected again may, too, but nobody
+ * waits for it. */
+static bool is_pending(const struct sentinel *sentinel)
+{
+    const char *message = "";
+    return sentinel->vote == VOTE_NONE && sentinel->vote_errand.under_way &&
+           (weir_node_is_up(sentinel->asked) ||
+            weir_node_failure(sentinel->asked, &message) == WEIR_FAILURE_NONE);
+}
+
 struct weir_sentinels_poll weir_sentinels_poll(const struct weir_sentinels *all)
 {
     struct weir_sentinels_poll poll = {0};
@@ -350,7 +360,7 @@ struct weir_sentinels_poll weir_sentinels_poll(const struct weir_sentinels *all)
             poll.known++;
             poll.voted += sentinel->vote == VOTE_GIVEN ? 1 : 0;
             poll.blank += sentinel->vote == VOTE_BLANK ? 1 : 0;
-            poll.pending += sentinel->vote == VOTE_NONE && sentinel->vote_errand.under_way ? 1 : 0;
+            poll.pending += is_pending(sentinel) ? 1 : 0;
         }
     }
     return poll;

@@ -50,7 +50,7 @@ void weir_sentinels_ask(struct weir_sentinels *sentinels);
 /* How the round stands. */
 struct weir_sentinels_poll {
     size_t known;   /* sentinels there are */
-    size_t pending; /* that may vote yet */
+    size_t pending; /* that may vote yet, and soon: lost ones are not waited for */
     size_t voted;   /* for a primary */
     size_t blank;   /* that know of no such service */
 };
