@@ -20,7 +20,7 @@
  *     password_file=/path  the password is the first line of this file
  *     password_env=NAME    the password is in this environment variable
  *     user=NAME            the ACL user, where there is no user:password@ in the URL
- *     sentinel_user=, sentinel_password_file=, sentinel_password_env=    of the sentinels themselves
+ *     sentinel_user=, sentinel_password_file=, sentinel_password_env=   of the sentinels themselves
  *     ca=/path             TLS: the authorities to trust, PEM; the system's where there is none
  *     cert=/path key=/path TLS: a certificate and its key to show, PEM
  *     sni=NAME             TLS: the name to ask for and to find in the certificate; the host's own
