@@ -2,9 +2,9 @@
  *
  *     deny    nothing passes; retry_after is when Redis will be tried again
  *     allow   everything passes
- *     local   a table in this process, opened when it is first needed, under the same limits; what it
- *             admits is not told to Redis when that is back, and each process has its own: over n
- *             processes at most n budgets pass
+ *     local   a table in this process, opened when it is first needed, under the same limits;
+ *             what it admits is not told to Redis when that is back, and each process has its
+ *             own: over n processes at most n budgets pass
  *
  * A cost that can never fit is denied with WEIR_NEVER by all three. Where there is no memory for
  * the table, local denies (source ON_ERROR, failure NO_MEMORY), as whoever chose it wanted limits
