@@ -177,10 +177,12 @@ static bool read_hello(const struct weir_resp_value *values, struct weir_server_
 }
 
 /* Whether an error in reply to HELLO says that there is none to be had, rather than that nothing
- * is. */
-static bool refuses_hello(struct weir_bytes text)
+ * is. Valkey 9 tells nobody which commands it has before they have logged in: what HELLO with a
+ * password gets there, where there is no HELLO, is that it should have had one. */
+static bool refuses_hello(const struct weir_login *login, struct weir_bytes text)
 {
-    return starts(text, "ERR ") || starts(text, "NOPERM ") || starts(text, "NOPROTO ");
+    return starts(text, "ERR ") || starts(text, "NOPERM ") || starts(text, "NOPROTO ") ||
+           (logs_in(login) && starts(text, "NOAUTH "));
 }
 
 static enum weir_handshake_state take_error(struct weir_handshake *handshake,
@@ -190,7 +192,7 @@ static enum weir_handshake_state take_error(struct weir_handshake *handshake,
     weir_failure_read(text, &complaint);
     enum weir_failure failure = complaint.failure;
     const bool login = failure == WEIR_FAILURE_AUTH;
-    if (step == WEIR_STEP_HELLO && !login && refuses_hello(text)) {
+    if (step == WEIR_STEP_HELLO && refuses_hello(handshake->options->login, text)) {
         note(handshake, failure, text);
         handshake->refused = true;
         return WEIR_HANDSHAKE_ON;

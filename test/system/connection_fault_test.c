@@ -183,7 +183,7 @@ static void a_database_that_is_not_there_is_named(void **state)
     const struct rig_redis_options server = {.lines = lines};
     struct rig_redis *redis = rig_redis_start(&server);
     expect_once(&(struct talk_options){.database = 1}, "127.0.0.1", rig_redis_port(redis),
-                WEIR_FAILURE_DATABASE, "SELECT is not allowed");
+                WEIR_FAILURE_DATABASE, "ERR "); /* SELECT is not allowed; Valkey 9: out of range */
     rig_redis_stop(redis);
 }
 
@@ -251,6 +251,10 @@ static const struct {
     {{"-NOPERM this user has no permissions to run the 'hello' command\r\n", "+OK\r\n+OK\r\n"},
      WEIR_FAILURE_NONE,
      ""},
+    {{"-NOAUTH Authentication required.\r\n", "+OK\r\n+OK\r\n"}, WEIR_FAILURE_NONE, ""},
+    {{"-NOAUTH Authentication required.\r\n", "-NOAUTH Authentication required.\r\n"},
+     WEIR_FAILURE_AUTH,
+     "NOAUTH"},
     {{"-NOPERM this user has no permissions\r\n", "-WRONGPASS invalid\r\n"},
      WEIR_FAILURE_AUTH,
      "WRONGPASS"},
