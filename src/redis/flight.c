@@ -96,7 +96,7 @@ struct destination {
     int64_t deadline_us;
     uint16_t slot;
     const struct weir_limit *limit; /* NULL: any */
-    size_t seats;
+    unsigned weight;                /* of all that has to go together */
 };
 
 static bool goes_to(const struct weir_flight *flight, const struct destination *to)
@@ -104,7 +104,7 @@ static bool goes_to(const struct weir_flight *flight, const struct destination *
     return flight->script.verb == to->verb && flight->script.together == to->together &&
            flight->slot == to->slot && flight->script.now_us == to->now_us &&
            flight->deadline_us == to->deadline_us &&
-           flight->script.count + to->seats <= WEIR_SCRIPT_QUESTIONS_MAX &&
+           flight->weight + to->weight <= WEIR_SCRIPT_QUESTIONS_MAX &&
            (to->limit == NULL || same_limits(flight->questions[0].limit, to->limit));
 }
 
@@ -154,6 +154,7 @@ static struct weir_flight *open_flight(struct weir_client *client, const struct 
     flight->script.together = to->together;
     flight->script.now_us = to->now_us;
     flight->script.count = 0;
+    flight->weight = 0;
     flight->deadline_us = to->deadline_us;
     flight->slot = to->slot;
     flight->groups = 0;
@@ -198,6 +199,7 @@ static bool add_question(struct weir_flight *flight, const struct weir_script_qu
     flight->questions[i].name = weir_bytes(NULL, name->len);
     flight->passengers[i] = passenger;
     flight->hashes[i] = hash;
+    flight->weight += weir_script_weight(question->limit);
     return true;
 }
 
@@ -221,7 +223,6 @@ static struct destination destination_of(const struct weir_call *call, enum weir
         .now_us = verb == WEIR_VERB_RESET ? 0 : call->now_us,
         .deadline_us = weir_record_of((struct weir_call *)(uintptr_t)call)->deadline_us,
         .slot = slot,
-        .seats = 1,
     };
 }
 
@@ -232,6 +233,7 @@ void weir_flight_board(struct weir_client *client, struct weir_call *call, size_
     const struct weir_passenger passenger = {call, index};
     struct destination to = destination_of(call, weir_client_verb(call, request), slot);
     to.limit = request->limit;
+    to.weight = weir_script_weight(request->limit);
     const uint32_t hash =
         call->count > 1 ? hash_of(weir_bytes(client->name.bytes, client->name.len)) : 0;
     struct weir_flight *flight = find_flight(client, &to, call, hash);
@@ -248,6 +250,7 @@ void weir_flight_board(struct weir_client *client, struct weir_call *call, size_
 static bool add_group(struct weir_flight *flight, struct weir_call *call)
 {
     const size_t before = flight->script.count;
+    const unsigned weight_before = flight->weight;
     const size_t names_before = flight->names.len;
     for (size_t i = 0; i < call->count; i++) {
         const struct weir_request *request = &call->requests[i];
@@ -261,6 +264,7 @@ static bool add_group(struct weir_flight *flight, struct weir_call *call)
         if (!weir_client_name(flight->client, request, &slot) ||
             !add_question(flight, &question, (struct weir_passenger){call, i}, 0)) {
             flight->script.count = before;
+            flight->weight = weight_before;
             flight->names.len = names_before;
             return false;
         }
@@ -272,7 +276,9 @@ static bool add_group(struct weir_flight *flight, struct weir_call *call)
 void weir_flight_board_together(struct weir_client *client, struct weir_call *call, uint16_t slot)
 {
     struct destination to = destination_of(call, WEIR_VERB_CHECK, slot);
-    to.seats = call->count;
+    for (size_t i = 0; i < call->count; i++) {
+        to.weight += weir_script_weight(call->requests[i].limit);
+    }
     struct weir_flight *flight = client->closing ? NULL : find_flight(client, &to, call, 0);
     if (flight == NULL || !add_group(flight, call)) {
         const enum weir_failure failure =

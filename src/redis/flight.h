@@ -62,6 +62,7 @@ struct weir_flight {
     enum weir_failure failure; /* parked: what to say of it if its time runs out there */
     uint16_t slot;             /* of a cluster; else 0 */
     uint16_t groups;
+    unsigned weight; /* of its questions: weir_script_weight */
     unsigned attempts;
     bool with_text;
     bool asking;
