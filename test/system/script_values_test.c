@@ -480,11 +480,13 @@ static void a_user_needs_these_commands_and_keys(void **state)
 
 /* ---- Windows of the calendar by the server's clock ---- */
 
+#define DAY INT64_C(86400000000)
+
 static void a_wrong_guess_is_told_and_changes_nothing(void **state)
 {
     const struct place *place = *state;
-    struct weir_limit *limit = fixture_limit("5/minute calendar-window");
-    struct weir_limit *plain = fixture_limit("5/minute");
+    struct weir_limit *limit = fixture_limit("5/day calendar-window");
+    struct weir_limit *plain = fixture_limit("5/d");
     const struct weir_script_question questions[] = {
         {.limit = limit, .name = weir_text("weir:{a}:x"), .cost = 1},
         {.limit = plain, .name = weir_text("weir:{a}:y"), .cost = 1},
@@ -497,7 +499,7 @@ static void a_wrong_guess_is_told_and_changes_nothing(void **state)
         call.count = 1 + together;
         const int64_t now_us = server_time(place);
         /* Three windows after the one guessed, two before it. */
-        const int64_t wrong[] = {now_us - 240000000, now_us + 180000000, 0, WEIR_TIME_MAX};
+        const int64_t wrong[] = {now_us - 4 * DAY, now_us + 3 * DAY, 0, WEIR_TIME_MAX};
         for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
             call.guess_us = wrong[i];
             redis_link_call(place->link, &call, answers);
@@ -508,7 +510,7 @@ static void a_wrong_guess_is_told_and_changes_nothing(void **state)
             }
         }
         assert_int_equal(redis_link_count_keys(place->link), 0);
-        const int64_t right[] = {now_us - 120000000, now_us + 60000000, answers[0].now_us};
+        const int64_t right[] = {now_us - 2 * DAY, now_us + DAY, answers[0].now_us};
         for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
             call.guess_us = right[i];
             redis_link_call(place->link, &call, answers);
