@@ -131,6 +131,7 @@ static void tell_denials(struct weir_flight *flight, size_t i,
                 .block_until_us = answer->block_until_us,
                 .server_now_us = answer->now_us,
                 .sent_us = sent_us,
+                .answered_us = weir_steady_us(),
                 .own_clock = flight->script.now_us == WEIR_CLOCK,
             };
             weir_denials_put(client->denials, question->name, &denial);
