@@ -48,14 +48,16 @@ struct weir_redis_options {
     /* NULL: a thread of its own does the talking, and any thread may call anything. Otherwise a
      * loop of the caller's: weir_submit on its thread is then the only way to ask (weir_check and
      * the other calls that wait answer WEIR_ERR_BUSY), `done` is called from the loop, and
-     * weir_close, on that thread too, lets calls under way end with WEIR_FAILURE_CLOSED before it
-     * returns, and leaves handles to be closed in the loop's next turns. */
+     * weir_close, on that thread too but not from within a `done`, lets calls under way end with
+     * WEIR_FAILURE_CLOSED before it returns, and leaves handles to be closed in the loop's next
+     * turns. */
     struct uv_loop_s *loop;
     struct weir_bytes password; /* instead of one in the URL, where it may be seen by others */
     struct weir_bytes sentinel_password;
 };
 
-/* Opens the store that `url` names. Returns without having connected: a server that is not there
+/* Opens the store that `url` names. A child after fork must open its own and leave this one alone.
+ * Returns without having connected: a server that is not there
  * yet is one that is gone, and on_error decides. `options` may be NULL, and so may `ret_error`,
  * which is written only on failure and never holds a password. Also takes memory: and shm: URLs, as
  * weir_open does, so that one call serves all (`loop` is then not used). Errors: WEIR_ERR_URL,
