@@ -77,6 +77,14 @@ void weir_connection_close(struct weir_connection *connection)
     connection->turn++;
 }
 
+void weir_connection_abandon(struct weir_connection *connection)
+{
+    if (connection->stream != NULL) {
+        weir_stream_abandon(connection->stream);
+    }
+    weir_connection_close(connection);
+}
+
 static void end(struct weir_connection *connection, enum weir_failure failure, const char *message)
 {
     char copy[160];

@@ -68,6 +68,10 @@ void weir_connection_connect(struct weir_connection *connection,
 /* Ends it at once: nothing more is sent, no event comes. It may be connected again. */
 void weir_connection_close(struct weir_connection *connection);
 
+/* The same, and what the server has not been handed yet never will be: for one that does not
+ * answer, whose commands have all failed. */
+void weir_connection_abandon(struct weir_connection *connection);
+
 bool weir_connection_is_ready(const struct weir_connection *connection);
 const struct weir_server_info *weir_connection_info(const struct weir_connection *connection);
 

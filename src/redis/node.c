@@ -286,7 +286,7 @@ void weir_node_drop(struct weir_node *node, enum weir_failure failure)
     if (node->freed || (node->phase != PHASE_UP && node->phase != PHASE_CONNECTING)) {
         return;
     }
-    weir_connection_close(node->connection);
+    weir_connection_abandon(node->connection);
     remember(node, failure, weir_failure_text(failure));
     fall(node, failure);
     tell_doomed(node, true);

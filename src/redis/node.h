@@ -96,7 +96,8 @@ bool weir_node_send(struct weir_node *node, struct weir_command *command, bool n
 void weir_node_cancel(struct weir_node *node, struct weir_command *command);
 
 /* Gives the connection up, as after an error reply that makes it useless (READONLY, NOAUTH):
- * commands that were written fail with `failure`. */
+ * commands that were written fail with `failure`, and what of them has not reached the server never
+ * will. */
 void weir_node_drop(struct weir_node *node, enum weir_failure failure);
 
 /* What is to be reported of a call that had `needs_circuit` and was replied to: whether the server

@@ -115,6 +115,15 @@ static void close_socket(struct weir_stream *stream)
     }
 }
 
+void weir_stream_abandon(struct weir_stream *stream)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (stream->polling) {
+        /* Where it can't be had, what is left may arrive late, as ever. */
+        (void)setsockopt(stream->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    }
+}
+
 void weir_stream_close(struct weir_stream *stream)
 {
     if (stream == NULL) {

@@ -46,6 +46,10 @@ struct weir_stream *weir_stream_open(const struct weir_stream_options *options,
  * turns, or when a name that is being looked up is known. NULL is fine. */
 void weir_stream_close(struct weir_stream *stream);
 
+/* The system forgets what it has not delivered when the stream is closed, instead of trying for
+ * minutes. */
+void weir_stream_abandon(struct weir_stream *stream);
+
 /* Sends what is in `bytes`, and leaves that empty: what the system does not take at once waits
  * here. It has the allocator that the stream has. */
 void weir_stream_send(struct weir_stream *stream, struct weir_resp_writer *bytes);

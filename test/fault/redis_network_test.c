@@ -22,6 +22,7 @@
 #include "support/rig_process.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ static struct weir *open_store(const struct rig_redis *redis, int64_t deadline_u
     char url[256];
     struct weir *weir = NULL;
     struct weir_error error = {0, 0, ""};
-    rig_format(url, sizeof(url), "%s?deadline=%lldms&on_error=%s&deny_cache=0&local=256KiB",
+    rig_format(url, sizeof(url), "%s?deadline=%lldms&on_error=%s&deny_cache=0",
                rig_redis_url(redis), (long long)(deadline_us / 1000), on_error);
     if (weir_redis_open(url, NULL, &weir, &error) != WEIR_OK) {
         fail_msg("%s: %s", url, error.message);
@@ -86,6 +87,42 @@ static void await_silence(const struct scene *scene)
     journal_await_failure(scene->journal, WEIR_FAILURE_CIRCUIT, 200);
 }
 
+/* ---- Connections, as others see them ---- */
+
+/* The port at the store's end of its connection. */
+static unsigned port_of_store(const struct rig_redis *redis)
+{
+    const char *clients = rig_redis_command(redis, "CLIENT", "LIST", NULL);
+    const char *line = clients;
+    while (line != NULL && (strstr(line, "cmd=evalsha") == NULL ||
+                            strcspn(line, "\n") < (size_t)(strstr(line, "cmd=evalsha") - line))) {
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    const char *address = line != NULL ? strstr(line, "addr=127.0.0.1:") : NULL;
+    if (address == NULL) {
+        fail_msg("no connection of the store among %s", clients);
+        abort();
+    }
+    return (unsigned)strtoul(address + strlen("addr=127.0.0.1:"), NULL, 10);
+}
+
+/* Whether the system has a socket of this port still, be it one that nobody holds any more. */
+static bool has_socket(unsigned port)
+{
+    char line[256];
+    bool found = false;
+    FILE *sockets = fopen("/proc/self/net/tcp", "r");
+    assert_non_null(sockets);
+    while (fgets(line, sizeof(line), sockets) != NULL) {
+        const char *local = strchr(line, ':');
+        local = local != NULL ? strchr(local + 1, ':') : NULL;
+        found = found || (local != NULL && strtoul(local + 1, NULL, 16) == port);
+    }
+    (void)fclose(sockets);
+    return found;
+}
+
 /* ---- Dropped ---- */
 
 static void drop_all(const struct scene *scene)
@@ -108,13 +145,17 @@ static void a_short_cut(void **state)
     (void)scene_close(&scene);
 }
 
-/* Long enough for the connection to be given up. */
+/* Long enough for the connection to be given up, and with it what the system has not got rid of:
+ * it would arrive, and be charged, when nobody waits for it any more. */
 static void a_long_cut(void **state)
 {
     (void)state;
     struct scene scene = scene_open(DEADLINE_US, "deny");
+    const unsigned store_port = port_of_store(scene.redis);
+    assert_true(has_socket(store_port));
     drop_all(&scene);
     rig_wait(is_given_up, scene.weir, "the connection to be given up");
+    assert_false(has_socket(store_port));
     journal_await_failure(scene.journal, WEIR_FAILURE_CIRCUIT, 200);
     const struct journal_account account =
         journal_chapter(scene.journal, "all dropped, for long", DEADLINE_US);
@@ -138,8 +179,7 @@ static void a_store_that_is_opened_in_a_cut(void **state)
     assert_int_equal(account.from[WEIR_SOURCE_REDIS], 0);
     private_network_heal();
     journal_recover(scene.journal, "opened in a cut, which is over", DEADLINE_US);
-    const struct journal_proof proof = scene_close(&scene);
-    assert_int_equal(proof.carried, 0);
+    (void)scene_close(&scene);
 }
 
 /* The server hears and carries out, and nobody hears of it: charged, and not asked again. */
@@ -245,8 +285,8 @@ static void losses_that_cost_the_deadline(void **state)
     struct scene scene = scene_open(DEADLINE_US, "local");
     private_network_rule("tcp dport %u numgen random mod 100 < 20 drop", scene.port);
     private_network_rule("tcp sport %u numgen random mod 100 < 20 drop", scene.port);
-    journal_await_failure(scene.journal, WEIR_FAILURE_TIMEOUT, 100);
-    journal_await_redis(scene.journal, 100);
+    journal_await_failure(scene.journal, WEIR_FAILURE_TIMEOUT, 50);
+    journal_await_redis(scene.journal, 50);
     (void)journal_chapter(scene.journal, "20 % lost, a short deadline", DEADLINE_US);
     private_network_heal();
     journal_recover(scene.journal, "after losses, a short deadline", DEADLINE_US);
@@ -254,24 +294,6 @@ static void losses_that_cost_the_deadline(void **state)
 }
 
 /* ---- Half open ---- */
-
-/* The port at the store's end of its connection. */
-static unsigned port_of_store(const struct rig_redis *redis)
-{
-    const char *clients = rig_redis_command(redis, "CLIENT", "LIST", NULL);
-    const char *line = clients;
-    while (line != NULL && (strstr(line, "cmd=evalsha") == NULL ||
-                            strcspn(line, "\n") < (size_t)(strstr(line, "cmd=evalsha") - line))) {
-        line = strchr(line, '\n');
-        line = line != NULL ? line + 1 : NULL;
-    }
-    const char *address = line != NULL ? strstr(line, "addr=127.0.0.1:") : NULL;
-    if (address == NULL) {
-        fail_msg("no connection of the store among %s", clients);
-        abort();
-    }
-    return (unsigned)strtoul(address + strlen("addr=127.0.0.1:"), NULL, 10);
-}
 
 static void drop_connection(unsigned store_port)
 {

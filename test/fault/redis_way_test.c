@@ -42,7 +42,7 @@ static void behave(struct fault_proxy *proxy, struct fault_proxy_behaviour behav
 static const char *url_of(struct fault_proxy *proxy, int64_t deadline_us)
 {
     static char url[128];
-    rig_format(url, sizeof(url), "redis://127.0.0.1:%u?deadline=%lldms&deny_cache=0&local=256KiB",
+    rig_format(url, sizeof(url), "redis://127.0.0.1:%u?deadline=%lldms&deny_cache=0",
                (unsigned)fault_proxy_port(proxy), (long long)(deadline_us / 1000));
     return url;
 }
