@@ -42,10 +42,10 @@ struct weir_sentinels_options {
 
 /* NULL where there is no memory. */
 struct weir_sentinels *weir_sentinels_new(const struct weir_sentinels_options *options);
-void weir_sentinels_free(struct weir_sentinels *sentinels);
+void weir_sentinels_free(struct weir_sentinels *all);
 
 /* Begins a round: all votes are void, and all that are not being asked are. */
-void weir_sentinels_ask(struct weir_sentinels *sentinels);
+void weir_sentinels_ask(struct weir_sentinels *all);
 
 /* How the round stands. */
 struct weir_sentinels_poll {
@@ -54,19 +54,18 @@ struct weir_sentinels_poll {
     size_t voted;   /* for a primary */
     size_t blank;   /* that know of no such service */
 };
-struct weir_sentinels_poll weir_sentinels_poll(const struct weir_sentinels *sentinels);
+struct weir_sentinels_poll weir_sentinels_poll(const struct weir_sentinels *all);
 
 /* How many votes `address` has. */
-size_t weir_sentinels_votes(const struct weir_sentinels *sentinels,
-                            const struct weir_address *address);
+size_t weir_sentinels_votes(const struct weir_sentinels *all, const struct weir_address *address);
 
 /* The address with the most votes, of those that are not among the `count` of `but`; NULL: none has
  * any. Good until the next call of the loop. */
-const struct weir_address *weir_sentinels_choice(const struct weir_sentinels *sentinels,
+const struct weir_address *weir_sentinels_choice(const struct weir_sentinels *all,
                                                  const struct weir_address *but, size_t count);
 
 /* Why a sentinel that can't be asked can't, into `message`, which is left alone where there is
  * none. */
-void weir_sentinels_trouble(const struct weir_sentinels *sentinels, char *message, size_t size);
+void weir_sentinels_trouble(const struct weir_sentinels *all, char *message, size_t size);
 
 #endif
