@@ -367,8 +367,9 @@ static void on_up(void *owner, struct weir_node *node)
     }
     if (node != watch->probe) {
         struct retired *retired = retired_of(watch, node);
-        assert(retired != NULL);
-        reap(watch, retired);
+        if (retired != NULL) {
+            reap(watch, retired);
+        }
         return;
     }
     const char *role = weir_node_info(node)->role;
