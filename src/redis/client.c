@@ -109,8 +109,8 @@ bool weir_client_name(struct weir_client *client, const struct weir_request *req
 }
 
 /* Whether the deny cache answers. What may change a key so that its numbers are others, or it is
- * admitted again, makes the cache forget it before it goes out: what is given back, and a check that
- * has others of its call behind it. */
+ * admitted again, makes the cache forget it before it goes out: what is given back, and a check
+ * that has others of its call behind it. */
 static bool deny_cache_answers(struct weir_client *client, const struct weir_call *call,
                                const struct weir_request *request,
                                struct weir_decision *ret_decision)

@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* How often a flight is sent: a script that is not there, and a few moves of its slot. */
 #define ATTEMPTS_MAX 16
@@ -112,8 +111,9 @@ static void close_boarding(struct weir_client *client, size_t place)
 {
     struct weir_flight *flight = client->open[place];
     client->open_count--;
-    memmove(&client->open[place], &client->open[place + 1],
-            (client->open_count - place) * sizeof(client->open[0]));
+    for (size_t i = place; i < client->open_count; i++) {
+        client->open[i] = client->open[i + 1];
+    }
     depart(flight);
 }
 

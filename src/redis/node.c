@@ -354,7 +354,12 @@ static void on_reply(void *owner, const struct weir_resp_value *values, size_t c
         }
         return;
     }
-    assert(command != NULL && "a reply that nobody asked for");
+    if (command == NULL) {
+        /* Nobody asked for this one: what comes after it can't be told apart either. */
+        weir_node_drop(node, WEIR_FAILURE_REPLY);
+        node->options.events->down(node->options.owner, node, WEIR_FAILURE_REPLY);
+        return;
+    }
     /* Replies come in order, so what was late is all in. */
     node->stall_us = 0;
     take_out(node, command, 0);

@@ -48,27 +48,28 @@ _Static_assert(sizeof(struct errand) <= sizeof(((struct weir_call *)0)->internal
                "a call has room for its errand");
 
 struct weir_thread {
+    _Atomic(struct errand *) inbox;
+    /* The futex that all sleep on: counted up before they are woken. */
+    atomic_uint waking;
+    /* A futex: the loop's own thread dozes, and a caller may run the loop instead. */
+    atomic_uint dozing;
+    atomic_uint visits; /* how often one did */
+
+    uint32_t to_wake; /* whoever has loop_mutex: the masks of those who sleep and may go */
+    unsigned served;  /* who were answered in this turn */
+    bool guest;       /* a caller runs the loop, for its own call */
+    bool evicted;     /* and has to leave it, as somebody else wants something */
+    bool closing;     /* the client may be gone */
+    bool over;        /* the loop has nothing left */
+
     struct weir_client_options options;
     struct weir_client *client;
+    pthread_t thread;
+    pthread_mutex_t loop_mutex; /* whoever runs the loop has it */
     uv_loop_t loop;
     uv_async_t bell;
     uv_check_t check;
     uv_prepare_t prepare;
-    pthread_t thread;
-    pthread_mutex_t loop_mutex; /* whoever runs the loop has it, and what follows is theirs: */
-    uint32_t to_wake;           /* the masks of those who sleep and may go */
-    unsigned served;            /* who were answered in this turn */
-    bool guest;                 /* a caller runs the loop, for its own call */
-    bool evicted;               /* and has to leave it, as somebody else wants something */
-    bool closing;               /* the client may be gone */
-    bool over;                  /* the loop has nothing left */
-    /* The futex that all sleep on: counted up before they are woken. */
-    _Alignas(64) atomic_uint waking;
-    /* A futex: the loop's own thread dozes, and a caller may run the loop instead. */
-    _Alignas(64) atomic_uint dozing;
-    atomic_uint visits; /* how often one did */
-    /* On a line of its own: all threads write it. */
-    _Alignas(64) _Atomic(struct errand *) inbox;
 };
 
 /* ---- Waiting ---- */
@@ -290,6 +291,7 @@ void weir_thread_ask(struct weir_thread *thread, struct weir_call *call)
     assert(!weir_thread_is_here(thread));
     waiter_init(&visit.waiter);
     call->done = on_answered;
+    /* cppcheck-suppress autoVariables ; the call ends before this does */
     call->context = &visit;
     if (enter(thread)) {
         visit_loop(thread, call, &visit);
@@ -469,7 +471,8 @@ static void release(struct weir_thread *thread)
 enum weir_status weir_thread_start(const struct weir_client_options *options,
                                    struct weir_thread **ret_thread, struct weir_error *ret_error)
 {
-    struct weir_thread *thread = weir_alloc(options->allocator, sizeof(*thread), 64);
+    struct weir_thread *thread =
+        weir_alloc(options->allocator, sizeof(*thread), _Alignof(max_align_t));
     if (thread == NULL) {
         return WEIR_ERR_NO_MEMORY;
     }
