@@ -12,6 +12,8 @@
 
 /* How often a flight is sent: a script that is not there, and a few moves of its slot. */
 #define ATTEMPTS_MAX 16
+/* How many are kept for later calls; what a storm needed besides is given back after it. */
+#define SPARE_MAX 256
 /* How long one waits before it asks again what was refused for the moment. */
 #define AGAIN_US INT64_C(3000)
 /* What to say of when Redis is tried again where nobody knows. */
@@ -29,6 +31,7 @@ static struct weir_flight *spare_flight(struct weir_client *client)
     struct weir_flight *flight = client->spare;
     if (flight != NULL) {
         client->spare = flight->next;
+        client->spare_count--;
         return flight;
     }
     const struct weir_allocator *allocator = client->options.allocator;
@@ -54,6 +57,12 @@ static void enlist(struct weir_client *client, struct weir_flight *flight)
     client->flights = flight;
 }
 
+static void release(struct weir_client *client, struct weir_flight *flight)
+{
+    weir_resp_writer_deinit(&flight->names);
+    weir_release(client->options.allocator, flight, sizeof(*flight));
+}
+
 /* All of its questions are answered. */
 static void retire(struct weir_flight *flight)
 {
@@ -62,9 +71,15 @@ static void retire(struct weir_flight *flight)
     if (flight->next != NULL) {
         flight->next->previous = flight->previous;
     }
+    /* While it closes, somebody further up on the stack may yet look at it. */
+    if (client->spare_count >= SPARE_MAX && !client->closing) {
+        release(client, flight);
+        return;
+    }
     flight->place = WEIR_FLIGHT_SPARE;
     flight->next = client->spare;
     client->spare = flight;
+    client->spare_count++;
 }
 
 void weir_flights_free(struct weir_client *client)
@@ -73,8 +88,7 @@ void weir_flights_free(struct weir_client *client)
     while (client->spare != NULL) {
         struct weir_flight *flight = client->spare;
         client->spare = flight->next;
-        weir_resp_writer_deinit(&flight->names);
-        weir_release(client->options.allocator, flight, sizeof(*flight));
+        release(client, flight);
     }
 }
 

@@ -101,6 +101,7 @@ struct weir_client {
     size_t open_count;
     struct weir_flight *flights; /* all that are under way */
     struct weir_flight *spare;
+    size_t spare_count;
     struct weir_flight *parked;
     int64_t wake_us; /* when the clock is set to go off */
     bool route_changed;
