@@ -50,20 +50,27 @@ static unsigned slot_of(const struct rig_cluster *cluster, struct weir *weir,
     return rig_cluster_slot(cluster, name);
 }
 
-/* A key that `node` has, and that no call before this gave, in memory that lasts. */
+#define KEY_SIZE 32
+
+/* Writes a key that `node` has, and that no call before this gave. */
+static void find_key(const struct rig_cluster *cluster, struct weir *weir,
+                     const struct weir_limit *limit, size_t node, char *key)
+{
+    static unsigned number;
+    do {
+        (void)snprintf(key, KEY_SIZE, "key%u", number++);
+    } while (rig_cluster_owner(cluster, slot_of(cluster, weir, limit, key)) != node);
+}
+
+/* The same, in memory that lasts for a few more calls. */
 static const char *key_of(const struct rig_cluster *cluster, struct weir *weir,
                           const struct weir_limit *limit, size_t node)
 {
-    static char keys[8][32];
+    static char keys[8][KEY_SIZE];
     static unsigned next;
-    static unsigned number;
     char *key = keys[next++ % 8];
-    for (;;) {
-        (void)snprintf(key, sizeof keys[0], "key%u", number++);
-        if (rig_cluster_owner(cluster, slot_of(cluster, weir, limit, key)) == node) {
-            return key;
-        }
-    }
+    find_key(cluster, weir, limit, node, key);
+    return key;
 }
 
 static struct askers_question alone(const struct weir_limit *limit, const char *key)
@@ -142,30 +149,48 @@ static void a_batch_goes_to_all_servers(void **state)
     weir_close(weir);
 }
 
-/* Keys of three servers, which no one script can see together. */
+/* Keys of three servers, which no one script can see together. Of threads that ask for the last of
+ * the smallest budget at one moment, all but one get from the others what they have to give back.
+ */
 static void all_or_none_over_slots_gives_back(void **state)
 {
+    enum {
+        TOGETHER = 40,
+        BUDGET = 5
+    };
     const struct rig_cluster *cluster = *state;
     struct weir *weir = open_at(cluster, "on_error=deny&deadline=10s&prefix=all&deny_cache=0");
-    struct weir_limit *limits[] = {limit_of("40/h fixed-window"), limit_of("60/h fixed-window"),
-                                   limit_of("1000/h fixed-window")};
-    struct askers_question question = {.count = 3};
-    for (size_t node = 0; node < 3; node++) {
-        question.requests[node] = (struct weir_request){
-            limits[node], weir_text(key_of(cluster, weir, limits[node], node)), 1};
+    struct weir_limit *limits[PRIMARIES] = {limit_of("5/h fixed-window"),
+                                            limit_of("8/h fixed-window"),
+                                            limit_of("1000/h fixed-window")};
+    static char keys[TOGETHER][PRIMARIES][KEY_SIZE];
+    struct askers_question questions[TOGETHER];
+    for (size_t i = 0; i < TOGETHER; i++) {
+        questions[i].count = PRIMARIES;
+        for (size_t node = 0; node < PRIMARIES; node++) {
+            const struct weir_limit *limit = limits[(node + i) % PRIMARIES];
+            find_key(cluster, weir, limit, node, keys[i][node]);
+            questions[i].requests[node] = (struct weir_request){limit, weir_text(keys[i][node]), 1};
+        }
     }
-    struct askers *askers = askers_start(weir, &question, 1, THREADS);
-    askers_wait_admitted(askers, 0, 40);
-    for (unsigned i = 0; i < 20; i++) {
-        askers_wait_denied(askers, 0);
+    struct askers *askers = askers_start(weir, questions, TOGETHER, ASKERS_THREADS_MAX);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        askers_wait_admitted(askers, i, BUDGET);
+        askers_wait_denied(askers, i);
     }
-    const struct askers_count count = askers_counted(askers, 0);
-    assert_int_equal(count.admitted, 40);
-    assert_int_equal(count.failed, 0);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        assert_int_equal(askers_counted(askers, i).admitted, BUDGET);
+        assert_int_equal(askers_counted(askers, i).failed, 0);
+    }
     askers_stop(askers);
-    for (size_t node = 0; node < 3; node++) {
-        assert_int_equal(used(weir, limits[node], question.requests[node].key.ptr), 40);
-        weir_limit_free(limits[node]);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        for (size_t node = 0; node < PRIMARIES; node++) {
+            const struct weir_limit *limit = limits[(node + i) % PRIMARIES];
+            assert_int_equal(used(weir, limit, keys[i][node]), BUDGET);
+        }
+    }
+    for (size_t i = 0; i < PRIMARIES; i++) {
+        weir_limit_free(limits[i]);
     }
     weir_close(weir);
 }
