@@ -45,7 +45,8 @@ struct uv_loop_s;
 struct weir_redis_options {
     size_t size;                            /* sizeof(struct weir_redis_options) */
     const struct weir_allocator *allocator; /* NULL: malloc; libuv and OpenSSL use their own */
-    /* NULL: a thread of its own does the talking, and any thread may call anything. Otherwise a
+    /* NULL: a thread of its own does the talking, and any thread may call anything; a call that
+     * waits may do some of it itself, and takes up to 64 KiB of its thread's stack. Otherwise a
      * loop of the caller's: weir_submit on its thread is then the only way to ask (weir_check and
      * the other calls that wait answer WEIR_ERR_BUSY), `done` is called from the loop, and
      * weir_close, on that thread too but not from within a `done`, lets calls under way end with
