@@ -5,12 +5,15 @@
  * fits is it. The texts are those of Redis 6.2 to 8 and Valkey 7.2 to 9, which agree in the parts
  * that are looked for.
  *
- * An error of a command inside a script comes to us in either of two forms:
+ * An error of a command inside a script comes to us in one of three forms:
  *
  *     OOM command not allowed when used memory > 'maxmemory'. script: 1b2c, on @user_script:7.
  *     ERR Error running script (call to f_1b2c): @user_script:7: @user_script: 7: -OOM command ...
  *
- * the second up to Redis 6.2: there, the word is looked for after every ": ".
+ *     @user_script: 7: -OOM command not allowed when used memory > 'maxmemory'.
+ *
+ * the last two up to Redis 6.2, as the script calls or tries the command: there, the word is looked
+ * for after every ": ".
  *
  * Invariant: where the text says that the script had begun, the remedy is never one that sends the
  * same questions to be decided once more, but for PRIMARY: a server that refuses writes has refused
@@ -121,7 +124,8 @@ static const struct meaning *meaning_of(struct weir_bytes text)
     return NULL;
 }
 
-/* What the error within a script's error means, as Redis 6.2 has it. */
+/* What the error within a script's error means, as Redis 6.2 has it. There may be no word at all
+ * where later ones have ERR. */
 static const struct meaning *meaning_within(struct weir_bytes text)
 {
     struct weir_bytes rest = text;
@@ -133,7 +137,12 @@ static const struct meaning *meaning_within(struct weir_bytes text)
             return meaning;
         }
     }
-    return meaning_of(text);
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        if (strcmp(meanings[i].word, "ERR") == 0 && holds(text, meanings[i].part)) {
+            return &meanings[i];
+        }
+    }
+    return NULL;
 }
 
 /* Reads "3999 127.0.0.1:6381", what follows MOVED and ASK; false where it is something else. */
@@ -166,7 +175,7 @@ void weir_failure_read(struct weir_bytes text, struct weir_complaint *ret_compla
 {
     assert(ret_complaint != NULL);
     text.len = text.len < WEIR_FAILURE_TEXT_MAX ? text.len : WEIR_FAILURE_TEXT_MAX;
-    const bool wrapped = starts(text, "ERR Error running ");
+    const bool wrapped = starts(text, "ERR Error running ") || starts(text, "@user_script");
     const bool begun = wrapped || holds(text, " on @");
     const struct meaning *meaning = wrapped ? meaning_within(text) : meaning_of(text);
     struct weir_complaint complaint = {.failure = WEIR_FAILURE_REFUSED};

@@ -23,6 +23,7 @@
 
 #define ERROR "(error) "
 #define SET_IN_SCRIPT "return redis.call('set', KEYS[1], 1)"
+#define TRY_IN_SCRIPT "return redis.pcall('set', KEYS[1], 1)"
 
 /* Holds that `reply` is an error that means this. */
 static struct weir_complaint expect(const char *reply, enum weir_failure failure,
@@ -39,12 +40,13 @@ static struct weir_complaint expect(const char *reply, enum weir_failure failure
     return complaint;
 }
 
-/* A write by itself, and one from within a script. */
+/* A write by itself, one from within a script, and one that a script tries. */
 static void expect_of_writes(const struct rig_redis *redis, enum weir_failure failure,
                              enum weir_remedy remedy, bool down)
 {
     expect(rig_redis_command(redis, "SET", "k", "1", NULL), failure, remedy, down);
     expect(rig_redis_command(redis, "EVAL", SET_IN_SCRIPT, "1", "k", NULL), failure, remedy, down);
+    expect(rig_redis_command(redis, "EVAL", TRY_IN_SCRIPT, "1", "k", NULL), failure, remedy, down);
 }
 
 static void config(const struct rig_redis *redis, const char *name, const char *value)
@@ -117,6 +119,8 @@ static void what_an_acl_does_not_let_through(void **state)
     expect(rig_redis_command(redis, "EVAL", SET_IN_SCRIPT, "1", "other", NULL), WEIR_FAILURE_NOPERM,
            WEIR_REMEDY_NONE, false);
     expect(rig_redis_command(redis, "EVAL", SET_IN_SCRIPT, "1", "weir:k", NULL),
+           WEIR_FAILURE_NOPERM, WEIR_REMEDY_NONE, false);
+    expect(rig_redis_command(redis, "EVAL", TRY_IN_SCRIPT, "1", "weir:k", NULL),
            WEIR_FAILURE_NOPERM, WEIR_REMEDY_NONE, false);
     expect(rig_redis_command(redis, "EVAL", "return redis.call('get', 'other')", "0", NULL),
            WEIR_FAILURE_NOPERM, WEIR_REMEDY_NONE, false);
