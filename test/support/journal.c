@@ -61,7 +61,8 @@ struct journal {
     uint64_t from_redis;
     uint64_t failed[WEIR_FAILURE_COUNT];
     /* The test's own. */
-    size_t chapter;     /* where it begins */
+    size_t chapter; /* where it begins, and what had failed before */
+    uint64_t failed_before[WEIR_FAILURE_COUNT];
     size_t known_since; /* what Redis may be asked about */
 };
 
@@ -134,6 +135,13 @@ static struct weir_limit *limit_of(unsigned budget, const char *name)
     return limit;
 }
 
+/* The lock is held. */
+static void begin_chapter(struct journal *journal)
+{
+    journal->chapter = journal->count;
+    memcpy(journal->failed_before, journal->failed, sizeof(journal->failed_before));
+}
+
 struct journal *journal_start(struct weir *weir, bool cut)
 {
     struct journal *journal = calloc(1, sizeof(*journal));
@@ -151,7 +159,7 @@ struct journal *journal_start(struct weir *weir, bool cut)
     if (!cut) {
         journal_await_redis(journal, SOME_ANSWERS);
         (void)pthread_mutex_lock(&journal->lock);
-        journal->chapter = journal->count;
+        begin_chapter(journal);
         (void)pthread_mutex_unlock(&journal->lock);
     }
     return journal;
@@ -179,22 +187,18 @@ static bool reached(void *context)
     return so_far(goal) >= goal->reach;
 }
 
-static void await(struct journal *journal, const uint64_t *counter, uint64_t count,
-                  const char *what)
-{
-    struct goal goal = {.journal = journal, .counter = counter};
-    goal.reach = so_far(&goal) + count;
-    rig_wait(reached, &goal, what);
-}
-
 void journal_await_failure(struct journal *journal, enum weir_failure failure, uint64_t count)
 {
-    await(journal, &journal->failed[failure], count, weir_failure_name(failure));
+    struct goal goal = {.journal = journal, .counter = &journal->failed[failure]};
+    goal.reach = journal->failed_before[failure] + count;
+    rig_wait(reached, &goal, weir_failure_name(failure));
 }
 
 void journal_await_redis(struct journal *journal, uint64_t count)
 {
-    await(journal, &journal->from_redis, count, "Redis to answer");
+    struct goal goal = {.journal = journal, .counter = &journal->from_redis};
+    goal.reach = so_far(&goal) + count;
+    rig_wait(reached, &goal, "Redis to answer");
 }
 
 /* ---- Summing up ---- */
@@ -252,7 +256,7 @@ struct journal_account journal_chapter(struct journal *journal, const char *name
                        &part);
         }
     }
-    journal->chapter = journal->count;
+    begin_chapter(journal);
     (void)pthread_mutex_unlock(&journal->lock);
     assert_true(all.longest_us < deadline_us + MARGIN_US);
     return all;

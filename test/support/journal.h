@@ -32,8 +32,8 @@ struct journal_account {
  * Redis has answered some (unless `cut`, where it can't). */
 struct journal *journal_start(struct weir *weir, bool cut);
 
-/* Waits until so many more calls say this failure, or were answered by Redis. The process ends
- * where that takes longer than RIG_PATIENCE_MS. */
+/* Waits until so many calls of this chapter say this failure, or so many more were answered by
+ * Redis. The process ends where that takes longer than RIG_PATIENCE_MS. */
 void journal_await_failure(struct journal *journal, enum weir_failure failure, uint64_t count);
 void journal_await_redis(struct journal *journal, uint64_t count);
 
