@@ -75,16 +75,15 @@ struct weir_redis_server {
     char role[16];     /* "primary", "replica"; empty: not known */
     char kind[16];     /* "redis", "valkey", or what it calls itself; empty: not known */
     char version[24];
-    bool connected;
-    bool tls;
-    uint8_t protocol; /* RESP 2 or 3 */
-    uint16_t
-        failure;    /* an enum weir_failure: why it is not connected; 0: it is, or was not tried */
-    uint32_t slots; /* of a cluster: how many of the 16384 are its own */
     int64_t latency_us;     /* of its last answer; -1: not known */
     int64_t clock_ahead_us; /* its clock less this machine's, to within the latency, */
     bool clock_known;       /* where this says so */
+    bool connected;
+    bool tls;
     bool scripts_loaded;
+    uint32_t slots;    /* of a cluster: how many of the 16384 are its own */
+    uint16_t failure;  /* enum weir_failure: why it is not connected; 0: it is, or not tried */
+    uint8_t protocol;  /* RESP 2 or 3 */
     char message[160]; /* what it, or the system, said of the failure; never a password */
 };
 

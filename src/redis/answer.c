@@ -54,8 +54,9 @@ void weir_answer_on_error(struct weir_client *client, struct weir_passenger pass
     request.cost = weir_client_cost(&request);
     struct weir_decision decision;
     client->stats.failed[failure]++;
-    const enum weir_status status = weir_fallback_decide(
-        client->fallback, verb, &request, call->now_us, failure, retry_us, &decision);
+    const enum weir_status status =
+        weir_fallback_decide(client->fallback, verb, &request,
+                             &(struct weir_outage){failure, retry_us, call->now_us}, &decision);
     if (status == WEIR_OK) {
         weir_answer_decision(passenger, &decision);
     } else {
@@ -73,9 +74,9 @@ void weir_answer_together_on_error(struct weir_client *client, struct weir_call 
     }
     size_t denied = 0;
     client->stats.failed[failure] += call->count;
-    const enum weir_status status =
-        weir_fallback_decide_all(client->fallback, call->requests, call->count, call->now_us,
-                                 failure, retry_us, call->decisions, &denied);
+    const enum weir_status status = weir_fallback_decide_all(
+        client->fallback, call->requests, call->count,
+        &(struct weir_outage){failure, retry_us, call->now_us}, call->decisions, &denied);
     weir_answer_done(call, status, denied);
 }
 

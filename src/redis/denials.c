@@ -82,8 +82,8 @@ bool weir_denials_get(struct weir_denials *denials, struct weir_bytes name,
 {
     struct shard *shard = shard_of(denials, name);
     pthread_mutex_lock(&shard->mutex);
-    const bool found = weir_deny_cache_get(shard->cache, name, request->limit, request->cost,
-                                           now_us, steady_us, ret_decision);
+    const bool found =
+        weir_deny_cache_get(shard->cache, name, request, now_us, steady_us, ret_decision);
     shard->answered += found ? 1 : 0;
     pthread_mutex_unlock(&shard->mutex);
     return found;

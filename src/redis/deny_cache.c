@@ -267,9 +267,11 @@ static bool denies_by_now(const struct entry *entry, const struct weir_limit *li
 }
 
 bool weir_deny_cache_get(struct weir_deny_cache *cache, struct weir_bytes name,
-                         const struct weir_limit *limit, uint64_t cost, int64_t now_us,
-                         int64_t steady_us, struct weir_decision *ret_decision)
+                         const struct weir_request *request, int64_t now_us, int64_t steady_us,
+                         struct weir_decision *ret_decision)
 {
+    const struct weir_limit *limit = request->limit;
+    const uint64_t cost = request->cost;
     assert(cache != NULL && limit != NULL && cost >= 1 && ret_decision != NULL);
     if (cache->set_count == 0 || limit->algorithm == WEIR_SLIDING_LOG) {
         return false;

@@ -55,12 +55,12 @@ struct weir_denial {
 void weir_deny_cache_put(struct weir_deny_cache *cache, struct weir_bytes name,
                          const struct weir_denial *denial);
 
-/* Whether a check of `cost` (1 or more) must be denied: then the decision is there (source
- * DENY_CACHE). It is a peek's, too. `steady_us` is the monotonic time, `now_us` a supplied time or
- * WEIR_CLOCK. */
+/* Whether a check of the request's cost (1 or more) must be denied: then the decision is there
+ * (source DENY_CACHE). `name` stands for its key. It is a peek's, too. `steady_us` is the monotonic
+ * time, `now_us` a supplied time or WEIR_CLOCK. */
 bool weir_deny_cache_get(struct weir_deny_cache *cache, struct weir_bytes name,
-                         const struct weir_limit *limit, uint64_t cost, int64_t now_us,
-                         int64_t steady_us, struct weir_decision *ret_decision);
+                         const struct weir_request *request, int64_t now_us, int64_t steady_us,
+                         struct weir_decision *ret_decision);
 
 /* Forgets one key, or all (after a failover: another server, another clock). */
 void weir_deny_cache_drop(struct weir_deny_cache *cache, struct weir_bytes name);

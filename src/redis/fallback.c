@@ -109,15 +109,9 @@ static enum weir_status ask_local(struct weir *local, enum weir_verb verb,
 /* ---- One request ---- */
 
 /* Why Redis does not decide, how long until it is tried again, and the time to decide at. */
-struct outage {
-    enum weir_failure failure;
-    int64_t retry_us; /* 1 or more */
-    int64_t now_us;
-};
-
-static struct outage outage_of(enum weir_failure failure, int64_t retry_us, int64_t now_us)
+static int64_t retry_of(const struct weir_outage *outage)
 {
-    return (struct outage){failure, retry_us > 1 ? retry_us : 1, now_us};
+    return outage->retry_us > 1 ? outage->retry_us : 1;
 }
 
 static enum weir_on_error on_error_of(const struct weir_fallback *fallback,
@@ -132,20 +126,20 @@ static bool fits(const struct weir_request *request)
     return request->cost <= request->limit->ceiling;
 }
 
-static struct weir_decision denial(const struct weir_request *request, const struct outage *outage,
-                                   enum weir_failure failure)
+static struct weir_decision denial(const struct weir_request *request,
+                                   const struct weir_outage *outage, enum weir_failure failure)
 {
     return (struct weir_decision){
         .failure = (uint16_t)failure,
         .source = WEIR_SOURCE_ON_ERROR,
         .limit = request->limit->ceiling,
-        .retry_after_us = fits(request) ? outage->retry_us : WEIR_NEVER,
-        .reset_after_us = outage->retry_us,
+        .retry_after_us = fits(request) ? retry_of(outage) : WEIR_NEVER,
+        .reset_after_us = retry_of(outage),
     };
 }
 
 static struct weir_decision admission(const struct weir_request *request,
-                                      const struct outage *outage)
+                                      const struct weir_outage *outage)
 {
     return (struct weir_decision){
         .allowed = fits(request),
@@ -165,7 +159,7 @@ static void sign(struct weir_decision *decision, enum weir_failure failure)
 
 /* One request by whatever its limit wants. */
 static enum weir_status decide(struct weir_fallback *fallback, enum weir_verb verb,
-                               const struct weir_request *request, const struct outage *outage,
+                               const struct weir_request *request, const struct weir_outage *outage,
                                struct weir_decision *ret_decision)
 {
     const enum weir_on_error on_error = on_error_of(fallback, request->limit);
@@ -198,8 +192,8 @@ static enum weir_status decide(struct weir_fallback *fallback, enum weir_verb ve
 }
 
 enum weir_status weir_fallback_decide(struct weir_fallback *fallback, enum weir_verb verb,
-                                      const struct weir_request *request, int64_t now_us,
-                                      enum weir_failure failure, int64_t retry_us,
+                                      const struct weir_request *request,
+                                      const struct weir_outage *outage,
                                       struct weir_decision *ret_decision)
 {
     assert(fallback != NULL && request != NULL && request->limit != NULL);
@@ -208,8 +202,7 @@ enum weir_status weir_fallback_decide(struct weir_fallback *fallback, enum weir_
         weir_fallback_forget(fallback, request);
         return WEIR_ERR_STORE;
     }
-    const struct outage outage = outage_of(failure, retry_us, now_us);
-    return decide(fallback, verb, request, &outage, ret_decision);
+    return decide(fallback, verb, request, outage, ret_decision);
 }
 
 /* ---- All or none ---- */
@@ -223,7 +216,8 @@ struct share {
 
 /* Takes all of the share, or none. */
 static enum weir_status take_share(struct weir_fallback *fallback, const struct share *share,
-                                   const struct outage *outage, struct weir_decision *decisions)
+                                   const struct weir_outage *outage,
+                                   struct weir_decision *decisions)
 {
     struct weir_decision own[WEIR_CHECK_ALL_MAX];
     struct weir *local = local_open(fallback);
@@ -244,7 +238,8 @@ static enum weir_status take_share(struct weir_fallback *fallback, const struct 
 
 /* Only looks at each of the share, as others deny. */
 static enum weir_status look_at_share(struct weir_fallback *fallback, const struct share *share,
-                                      const struct outage *outage, struct weir_decision *decisions)
+                                      const struct weir_outage *outage,
+                                      struct weir_decision *decisions)
 {
     enum weir_status status = WEIR_OK;
     for (size_t i = 0; i < share->count && status == WEIR_OK; i++) {
@@ -256,14 +251,12 @@ static enum weir_status look_at_share(struct weir_fallback *fallback, const stru
 
 enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
                                           const struct weir_request *requests, size_t count,
-                                          int64_t now_us, enum weir_failure failure,
-                                          int64_t retry_us, struct weir_decision *ret_decisions,
-                                          size_t *ret_denied)
+                                          const struct weir_outage *outage,
+                                          struct weir_decision *ret_decisions, size_t *ret_denied)
 {
     assert(fallback != NULL && requests != NULL && ret_decisions != NULL && ret_denied != NULL);
     assert(count >= 1 && count <= WEIR_CHECK_ALL_MAX);
-    const struct outage outage = outage_of(failure, retry_us, now_us);
-    struct weir_decision decisions[WEIR_CHECK_ALL_MAX];
+    struct weir_decision decisions[WEIR_CHECK_ALL_MAX] = {{0}};
     struct share share;
     share.count = 0;
     bool denied = false;
@@ -274,13 +267,13 @@ enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
             share.count++;
             continue;
         }
-        (void)decide(fallback, WEIR_VERB_CHECK, &requests[i], &outage, &decisions[i]);
+        (void)decide(fallback, WEIR_VERB_CHECK, &requests[i], outage, &decisions[i]);
         denied = denied || !decisions[i].allowed;
     }
     enum weir_status status = WEIR_OK;
     if (share.count > 0) {
-        status = denied ? look_at_share(fallback, &share, &outage, decisions)
-                        : take_share(fallback, &share, &outage, decisions);
+        status = denied ? look_at_share(fallback, &share, outage, decisions)
+                        : take_share(fallback, &share, outage, decisions);
     }
     if (status != WEIR_OK) {
         return status;

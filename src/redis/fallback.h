@@ -25,13 +25,20 @@ struct weir_fallback *weir_fallback_new(const struct weir_redis_config *config,
                                         const struct weir_allocator *allocator);
 void weir_fallback_free(struct weir_fallback *fallback);
 
-/* Decides what `verb` asks of one request. `retry_us` is how long until Redis is tried again (for
- * deny; less than 1 counts as 1). REFUND: gives back to the local table, or, with deny and allow,
- * to nobody; answers as a peek of 1. RESET: forgets the key in the local table, and answers
+/* Why Redis does not decide, how long until it is tried again (for deny; less than 1 counts as 1),
+ * and the time to decide at: as in weir_check. */
+struct weir_outage {
+    enum weir_failure failure;
+    int64_t retry_us;
+    int64_t now_us;
+};
+
+/* Decides what `verb` asks of one request. REFUND: gives back to the local table, or, with deny and
+ * allow, to nobody; answers as a peek of 1. RESET: forgets the key in the local table, and answers
  * WEIR_ERR_STORE, as Redis did not. Other errors are those of weir_check on the table. */
 enum weir_status weir_fallback_decide(struct weir_fallback *fallback, enum weir_verb verb,
-                                      const struct weir_request *request, int64_t now_us,
-                                      enum weir_failure failure, int64_t retry_us,
+                                      const struct weir_request *request,
+                                      const struct weir_outage *outage,
                                       struct weir_decision *ret_decision);
 
 /* The same for a check_all: all or none. Each limit's own on_error counts: one that denies denies
@@ -39,9 +46,8 @@ enum weir_status weir_fallback_decide(struct weir_fallback *fallback, enum weir_
  * through the local table together. */
 enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
                                           const struct weir_request *requests, size_t count,
-                                          int64_t now_us, enum weir_failure failure,
-                                          int64_t retry_us, struct weir_decision *ret_decisions,
-                                          size_t *ret_denied);
+                                          const struct weir_outage *outage,
+                                          struct weir_decision *ret_decisions, size_t *ret_denied);
 
 /* Forgets `key` in the local table, where there is one: after Redis did. */
 void weir_fallback_forget(struct weir_fallback *fallback, const struct weir_request *request);

@@ -226,8 +226,10 @@ static void ask(struct world *world, size_t key, uint64_t cost, bool peek, bool 
         peek ? subject_algo.peek : subject_algo.check;
     struct weir_decision expected = {.allowed = false};
     struct weir_decision found;
-    const bool cached = weir_deny_cache_get(world->cache, weir_text(name_of(world, key)),
-                                            world->limit, cost, now_us, world->steady_us, &found);
+    const bool cached =
+        weir_deny_cache_get(world->cache, weir_text(name_of(world, key)),
+                            &(struct weir_request){.limit = world->limit, .cost = cost}, now_us,
+                            world->steady_us, &found);
     if (cached) {
         direct(world->direct[key], cost, decided_us, &expected);
         compare(world, &expected, &found, !world->crowded && (!own_clock || !world->uneven));

@@ -78,7 +78,8 @@ static void scene_close(struct scene *scene)
 static bool answers(struct scene *scene, int64_t after_us)
 {
     struct weir_decision decision;
-    return weir_deny_cache_get(scene->cache, weir_text("k"), scene->limit, 1, WEIR_CLOCK,
+    return weir_deny_cache_get(scene->cache, weir_text("k"),
+                               &(struct weir_request){.limit = scene->limit, .cost = 1}, WEIR_CLOCK,
                                STEADY + after_us, &decision);
 }
 
@@ -90,8 +91,9 @@ static void a_denial_is_answered_as_the_store_would(void **state)
     struct weir_decision decision;
     memset(&decision, 0xff, sizeof(decision));
     weir_deny_cache_put(scene.cache, weir_text("k"), &denial);
-    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"), scene.limit, 1, WEIR_CLOCK,
-                                    STEADY + 40000, &decision));
+    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                    &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                    WEIR_CLOCK, STEADY + 40000, &decision));
     assert_false(decision.allowed);
     assert_false(decision.blocked);
     assert_int_equal(decision.failure, WEIR_FAILURE_NONE);
@@ -140,8 +142,9 @@ static void waiting_out_what_it_says_is_enough(void **state)
     denial.answered_us = STEADY + 30000;
     struct weir_decision decision;
     weir_deny_cache_put(scene.cache, weir_text("k"), &denial);
-    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"), scene.limit, 1, WEIR_CLOCK,
-                                    STEADY + 50000, &decision));
+    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                    &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                    WEIR_CLOCK, STEADY + 50000, &decision));
     assert_int_equal(decision.retry_after_us, 80000);
     scene_close(&scene);
 }
@@ -156,17 +159,21 @@ static void other_costs_and_a_changed_limit_are_decided_anew(void **state)
     struct weir_decision decision;
     weir_deny_cache_put(scene.cache, weir_text("k"), &denial);
     assert_false(answers(&scene, 0));
-    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"), scene.limit, 6, WEIR_CLOCK, STEADY,
-                                    &decision));
+    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                    &(struct weir_request){.limit = scene.limit, .cost = 6},
+                                    WEIR_CLOCK, STEADY, &decision));
     assert_int_equal(decision.remaining, 5);
     assert_int_equal(decision.retry_after_us, 100000);
-    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"), scene.limit, 11, WEIR_CLOCK,
-                                    STEADY, &decision));
+    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                    &(struct weir_request){.limit = scene.limit, .cost = 11},
+                                    WEIR_CLOCK, STEADY, &decision));
     assert_true(decision.retry_after_us == WEIR_NEVER);
-    assert_false(weir_deny_cache_get(scene.cache, weir_text("k"), larger, 10, WEIR_CLOCK, STEADY,
-                                     &decision));
-    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"), larger, 11, WEIR_CLOCK, STEADY,
-                                    &decision));
+    assert_false(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                     &(struct weir_request){.limit = larger, .cost = 10},
+                                     WEIR_CLOCK, STEADY, &decision));
+    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                    &(struct weir_request){.limit = larger, .cost = 11}, WEIR_CLOCK,
+                                    STEADY, &decision));
     assert_int_equal(decision.limit, 20);
     weir_limit_free(larger);
     scene_close(&scene);
@@ -184,8 +191,9 @@ static void a_block_is_answered_while_it_runs(void **state)
     denial.block_until_us = NOW + 60 * SECOND;
     denial.state = (struct weir_state){0, 0};
     weir_deny_cache_put(scene.cache, weir_text("k"), &denial);
-    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"), scene.limit, 1, WEIR_CLOCK, STEADY,
-                                    &decision));
+    assert_true(weir_deny_cache_get(scene.cache, weir_text("k"),
+                                    &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                    WEIR_CLOCK, STEADY, &decision));
     assert_true(decision.blocked);
     assert_int_equal(decision.retry_after_us, 60 * SECOND);
     denial.block_until_us = NOW + 100;
@@ -229,20 +237,26 @@ static void each_clock_answers_for_itself(void **state)
     const struct weir_bytes name = weir_text("k");
     weir_deny_cache_put(scene.cache, name, &denial);
     /* At a time that was supplied there is nothing to reckon. */
-    assert_true(weir_deny_cache_get(scene.cache, name, scene.limit, 1, NOW + 99999, STEADY + 999999,
-                                    &decision));
+    assert_true(weir_deny_cache_get(scene.cache, name,
+                                    &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                    NOW + 99999, STEADY + 999999, &decision));
     assert_int_equal(decision.retry_after_us, 1);
-    assert_false(
-        weir_deny_cache_get(scene.cache, name, scene.limit, 1, NOW + 100000, STEADY, &decision));
-    assert_true(
-        weir_deny_cache_get(scene.cache, name, scene.limit, 1, NOW - SECOND, STEADY, &decision));
-    assert_false(weir_deny_cache_get(scene.cache, name, scene.limit, 1, NOW - SECOND - 1, STEADY,
-                                     &decision));
+    assert_false(weir_deny_cache_get(scene.cache, name,
+                                     &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                     NOW + 100000, STEADY, &decision));
+    assert_true(weir_deny_cache_get(scene.cache, name,
+                                    &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                    NOW - SECOND, STEADY, &decision));
+    assert_false(weir_deny_cache_get(scene.cache, name,
+                                     &(struct weir_request){.limit = scene.limit, .cost = 1},
+                                     NOW - SECOND - 1, STEADY, &decision));
     /* And of the server's clock a supplied time says nothing. */
     denial.own_clock = false;
     weir_deny_cache_put(scene.cache, name, &denial);
     assert_false(answers(&scene, 0));
-    assert_true(weir_deny_cache_get(scene.cache, name, scene.limit, 1, NOW, STEADY, &decision));
+    assert_true(weir_deny_cache_get(scene.cache, name,
+                                    &(struct weir_request){.limit = scene.limit, .cost = 1}, NOW,
+                                    STEADY, &decision));
     scene_close(&scene);
 }
 
@@ -326,7 +340,9 @@ static unsigned count_answered(struct weir_deny_cache *cache, const struct weir_
     for (unsigned i = from; i < to; i++) {
         struct weir_decision decision;
         name_of(i, name, sizeof(name));
-        count += weir_deny_cache_get(cache, weir_text(name), limit, 1, NOW, STEADY, &decision);
+        count += weir_deny_cache_get(cache, weir_text(name),
+                                     &(struct weir_request){.limit = limit, .cost = 1}, NOW, STEADY,
+                                     &decision);
     }
     return count;
 }

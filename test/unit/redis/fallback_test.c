@@ -92,8 +92,9 @@ static struct weir_decision ask(struct scene *scene, enum weir_verb verb, uint64
     const struct weir_request request = {scene->limit, weir_text("k"), cost};
     struct weir_decision decision;
     memset(&decision, 0xff, sizeof(decision));
-    assert_int_equal(weir_fallback_decide(scene->fallback, verb, &request, NOW,
-                                          WEIR_FAILURE_TIMEOUT, RETRY, &decision),
+    assert_int_equal(weir_fallback_decide(scene->fallback, verb, &request,
+                                          &(struct weir_outage){WEIR_FAILURE_TIMEOUT, RETRY, NOW},
+                                          &decision),
                      WEIR_OK);
     return decision;
 }
@@ -150,9 +151,11 @@ static void a_denial_is_never_for_no_time_at_all(void **state)
     for (size_t i = 0; i < 4; i++) {
         const struct weir_request request = {scene.limit, weir_text("k"), 1};
         struct weir_decision decision;
-        assert_int_equal(weir_fallback_decide(scene.fallback, WEIR_VERB_CHECK, &request, NOW,
-                                              WEIR_FAILURE_CIRCUIT, retries_us[i], &decision),
-                         WEIR_OK);
+        assert_int_equal(
+            weir_fallback_decide(scene.fallback, WEIR_VERB_CHECK, &request,
+                                 &(struct weir_outage){WEIR_FAILURE_CIRCUIT, retries_us[i], NOW},
+                                 &decision),
+            WEIR_OK);
         assert_int_equal(decision.retry_after_us, 1);
         assert_int_equal(decision.failure, WEIR_FAILURE_CIRCUIT);
     }
@@ -207,8 +210,9 @@ static void local_decides_as_memory_does(void **state)
                 .verb = request.cost > 0 ? verb : WEIR_VERB_PEEK,
             };
             assert_int_equal(store->ops->decide(store, &question, &expected), WEIR_OK);
-            assert_int_equal(weir_fallback_decide(scene.fallback, verb, &request, now_us,
-                                                  WEIR_FAILURE_LOST, RETRY, &found),
+            assert_int_equal(weir_fallback_decide(
+                                 scene.fallback, verb, &request,
+                                 &(struct weir_outage){WEIR_FAILURE_LOST, RETRY, now_us}, &found),
                              WEIR_OK);
             assert_int_equal(found.source, WEIR_SOURCE_LOCAL);
             assert_int_equal(found.failure, WEIR_FAILURE_LOST);
@@ -232,9 +236,11 @@ static void local_reads_the_clock_where_nobody_tells_the_time(void **state)
     const struct weir_request request = {scene.limit, weir_text("k"), 1};
     for (enum weir_verb verb = WEIR_VERB_CHECK; verb <= WEIR_VERB_REFUND; verb++) {
         struct weir_decision decision;
-        assert_int_equal(weir_fallback_decide(scene.fallback, verb, &request, WEIR_CLOCK,
-                                              WEIR_FAILURE_LOST, RETRY, &decision),
-                         WEIR_OK);
+        assert_int_equal(
+            weir_fallback_decide(scene.fallback, verb, &request,
+                                 &(struct weir_outage){WEIR_FAILURE_LOST, RETRY, WEIR_CLOCK},
+                                 &decision),
+            WEIR_OK);
         assert_true(decision.allowed);
     }
     scene_close(&scene);
@@ -247,12 +253,14 @@ static void a_reset_is_redis_alone_to_answer(void **state)
          on_error++) {
         struct scene scene = scene_open(on_error, "10/h");
         const struct weir_request request = {scene.limit, weir_text("k"), 1};
-        assert_int_equal(weir_fallback_decide(scene.fallback, WEIR_VERB_RESET, &request, NOW,
-                                              WEIR_FAILURE_LOST, RETRY, NULL),
+        assert_int_equal(weir_fallback_decide(scene.fallback, WEIR_VERB_RESET, &request,
+                                              &(struct weir_outage){WEIR_FAILURE_LOST, RETRY, NOW},
+                                              NULL),
                          WEIR_ERR_STORE);
         (void)ask(&scene, WEIR_VERB_CHECK, 10);
-        assert_int_equal(weir_fallback_decide(scene.fallback, WEIR_VERB_RESET, &request, NOW,
-                                              WEIR_FAILURE_LOST, RETRY, NULL),
+        assert_int_equal(weir_fallback_decide(scene.fallback, WEIR_VERB_RESET, &request,
+                                              &(struct weir_outage){WEIR_FAILURE_LOST, RETRY, NOW},
+                                              NULL),
                          WEIR_ERR_STORE);
         if (on_error == WEIR_ON_ERROR_LOCAL) {
             assert_int_equal(ask(&scene, WEIR_VERB_PEEK, 1).remaining, 10);
@@ -310,8 +318,9 @@ static uint64_t left_of(struct trio *trio, size_t limit)
 {
     const struct weir_request request = {trio->limits[limit], weir_text("k"), 1};
     struct weir_decision decision;
-    assert_int_equal(weir_fallback_decide(trio->scene.fallback, WEIR_VERB_PEEK, &request, NOW,
-                                          WEIR_FAILURE_OOM, RETRY, &decision),
+    assert_int_equal(weir_fallback_decide(trio->scene.fallback, WEIR_VERB_PEEK, &request,
+                                          &(struct weir_outage){WEIR_FAILURE_OOM, RETRY, NOW},
+                                          &decision),
                      WEIR_OK);
     return decision.remaining;
 }
@@ -327,8 +336,9 @@ static size_t ask_all(struct trio *trio, const char *which, const uint64_t *cost
             (struct weir_request){trio->limits[which[count] - '0'], weir_text("k"), costs[count]};
     }
     size_t denied = 99;
-    assert_int_equal(weir_fallback_decide_all(trio->scene.fallback, requests, count, NOW,
-                                              WEIR_FAILURE_OOM, RETRY, decisions, &denied),
+    assert_int_equal(weir_fallback_decide_all(trio->scene.fallback, requests, count,
+                                              &(struct weir_outage){WEIR_FAILURE_OOM, RETRY, NOW},
+                                              decisions, &denied),
                      WEIR_OK);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(decisions[i].failure, WEIR_FAILURE_OOM);
@@ -395,7 +405,8 @@ static void all_at_the_bound_of_their_number(void **state)
     }
     size_t denied = 0;
     assert_int_equal(weir_fallback_decide_all(trio.scene.fallback, requests, WEIR_CHECK_ALL_MAX,
-                                              NOW, WEIR_FAILURE_OOM, RETRY, decisions, &denied),
+                                              &(struct weir_outage){WEIR_FAILURE_OOM, RETRY, NOW},
+                                              decisions, &denied),
                      WEIR_OK);
     assert_int_equal(denied, WEIR_CHECK_ALL_MAX);
     assert_int_equal(decisions[WEIR_CHECK_ALL_MAX - 1].remaining, 9);
@@ -458,9 +469,11 @@ static void without_memory_local_denies_until_there_is_some(void **state)
                                                 {scene.limit, weir_text("j"), 1}};
         struct weir_decision decisions[2];
         size_t denied = 9;
-        assert_int_equal(weir_fallback_decide_all(scene.fallback, requests, 2, NOW,
-                                                  WEIR_FAILURE_LOST, RETRY, decisions, &denied),
-                         WEIR_OK);
+        assert_int_equal(
+            weir_fallback_decide_all(scene.fallback, requests, 2,
+                                     &(struct weir_outage){WEIR_FAILURE_LOST, RETRY, NOW},
+                                     decisions, &denied),
+            WEIR_OK);
         assert_int_equal(denied, 0);
         assert_int_equal(decisions[1].failure, WEIR_FAILURE_NO_MEMORY);
         assert_false(decisions[1].allowed);
@@ -482,8 +495,8 @@ static void crowd_member(void *shared, unsigned index)
         const struct weir_request request = {crowd->scene.limit, weir_text("k"), 1};
         struct weir_decision decision;
         const enum weir_status status =
-            weir_fallback_decide(crowd->scene.fallback, WEIR_VERB_CHECK, &request, NOW,
-                                 WEIR_FAILURE_LOST, RETRY, &decision);
+            weir_fallback_decide(crowd->scene.fallback, WEIR_VERB_CHECK, &request,
+                                 &(struct weir_outage){WEIR_FAILURE_LOST, RETRY, NOW}, &decision);
         if (status == WEIR_OK && decision.allowed) {
             __atomic_add_fetch(&crowd->admitted, 1, __ATOMIC_RELAXED);
         }
