@@ -198,8 +198,10 @@ static void hear_of(void *context, const struct weir_address *address)
     struct sentinel *sentinel = find(all, address);
     if (sentinel != NULL) {
         sentinel->heard_us = weir_agenda_now();
-    } else if (join(all, address, false)) {
-        sentinel = find(all, address);
+        return;
+    }
+    sentinel = join(all, address, false) ? find(all, address) : NULL;
+    if (sentinel != NULL) {
         send_out(sentinel, &sentinel->vote_errand, sentinel->asked);
     }
 }

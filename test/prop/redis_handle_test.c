@@ -17,7 +17,7 @@
     static void name(void **state)                                                          \
     {                                                                                       \
         const struct trace_wish wish = {                                                    \
-            .algorithm = which,                                                             \
+            .algorithm = (which),                                                           \
             .steps = 100,                                                                   \
             .clock_steps = true,                                                            \
             .limit_changes = true,                                                          \

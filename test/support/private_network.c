@@ -17,8 +17,6 @@
 #define INSIDE "WEIR_TEST_PRIVATE_NETWORK"
 #define TABLE "inet", "weir"
 
-extern char **environ;
-
 /* Runs a program, or, where it is not in PATH, the one in /usr/sbin, and waits for its end; the
  * process ends where it fails. */
 static void run(const char *const *words)
