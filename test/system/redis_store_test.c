@@ -175,6 +175,38 @@ static void a_batch_larger_than_all_bounds(void **state)
     weir_limit_free(limit);
 }
 
+/* More limits in one batch than there are flights open at once. */
+static void a_batch_of_many_limits(void **state)
+{
+    enum {
+        LIMITS = 40,
+        COUNT = 3 * LIMITS
+    };
+    struct place *place = *state;
+    struct weir_limit *limits[LIMITS];
+    struct weir_request requests[COUNT];
+    struct weir_decision decisions[COUNT];
+    size_t done = 0;
+    for (unsigned i = 0; i < LIMITS; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "2/%us", 1000 + i);
+        limits[i] = fixture_limit(text);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        requests[i] = (struct weir_request){limits[i % LIMITS], weir_text("a"), 1};
+    }
+    assert_int_equal(weir_check_batch(place->weir, requests, COUNT, WEIR_CLOCK, decisions, &done),
+                     WEIR_OK);
+    assert_int_equal(done, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(decisions[i].failure, WEIR_FAILURE_NONE);
+        assert_int_equal(decisions[i].allowed, i / LIMITS < 2);
+    }
+    for (unsigned i = 0; i < LIMITS; i++) {
+        weir_limit_free(limits[i]);
+    }
+}
+
 /* ---- Many at once ---- */
 
 #define BUDGET 1000
@@ -523,6 +555,7 @@ int main(void)
         TEST(a_wait_ends_when_redis_admits),
         TEST(keys_of_any_bytes_and_length),
         TEST(a_batch_larger_than_all_bounds),
+        TEST(a_batch_of_many_limits),
         TEST(threads_on_one_handle_share_one_budget),
         TEST(processes_share_one_budget),
         TEST(scripts_that_are_flushed_meanwhile_cost_nothing),
