@@ -216,13 +216,20 @@ static uint64_t used(const struct single *single, const char *key)
     return decision.limit - decision.remaining;
 }
 
+/* How much the proxy has passed on to the client, when it has counted all that the client has. */
+static uint64_t passed(struct single *single)
+{
+    fault_proxy_set(single->proxy, NULL);
+    return fault_proxy_tell(single->proxy).to_client;
+}
+
 /* The answer to a check of a new key, in bytes. */
 static uint64_t answer_len(struct single *single, const char *key)
 {
-    const uint64_t before = fault_proxy_tell(single->proxy).to_client;
+    const uint64_t before = passed(single);
     assert_int_equal(fixture_check(single->weir, single->limit, key, 1, WEIR_CLOCK).source,
                      WEIR_SOURCE_REDIS);
-    return fault_proxy_tell(single->proxy).to_client - before;
+    return passed(single) - before;
 }
 
 /* The request is carried out, and its answer breaks off after so many bytes. */
@@ -251,6 +258,17 @@ static void an_answer_that_is_cut_at_each_place(void **state)
     single_close(&single);
 }
 
+struct arrival {
+    struct fault_proxy *proxy;
+    uint64_t accepted; /* before */
+};
+
+static bool has_arrived(void *context)
+{
+    const struct arrival *arrival = context;
+    return fault_proxy_tell(arrival->proxy).accepted > arrival->accepted;
+}
+
 /* The server's welcome is cut, wherever: then there is no connection, and soon there is one. */
 static void a_handshake_that_is_cut_at_each_place(void **state)
 {
@@ -263,11 +281,11 @@ static void a_handshake_that_is_cut_at_each_place(void **state)
         rig_format(key, sizeof(key), "welcome-%u", (unsigned)places[i]);
         behave(single.proxy, (struct fault_proxy_behaviour){.truncate_after = places[i]});
         fault_proxy_reset(single.proxy);
-        const uint64_t before = fault_proxy_tell(single.proxy).accepted;
+        struct arrival arrival = {single.proxy, fault_proxy_tell(single.proxy).accepted};
         struct weir *weir = open_store(single.proxy, DEADLINE_US);
         const struct weir_decision decision = fixture_check(weir, single.limit, key, 1, WEIR_CLOCK);
         assert_int_equal(decision.source, WEIR_SOURCE_LOCAL);
-        assert_true(fault_proxy_tell(single.proxy).accepted > before);
+        rig_wait(has_arrived, &arrival, "a connection");
         fault_proxy_set(single.proxy, NULL);
         rig_wait(redis_answers, &single, "Redis to answer");
         assert_int_equal(used(&single, key), 0);
