@@ -269,7 +269,7 @@ static void packets_that_are_lost_at_random(void **state)
                              percents[i]);
         private_network_rule("tcp sport %u numgen random mod 100 < %u drop", scene.port,
                              percents[i]);
-        journal_await_redis(scene.journal, 192);
+        journal_await_redis(scene.journal, 384);
         const struct journal_account account = journal_chapter(scene.journal, name, PATIENT_US);
         assert_int_equal(account.admitted[WEIR_SOURCE_ON_ERROR], 0);
         private_network_heal();
