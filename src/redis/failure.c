@@ -138,8 +138,10 @@ static const struct meaning *meaning_within(struct weir_bytes text)
         }
     }
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-        if (strcmp(meanings[i].word, "ERR") == 0 && holds(text, meanings[i].part)) {
-            return &meanings[i];
+        const struct meaning *meaning = &meanings[i];
+        if (strcmp(meaning->word, "ERR") == 0 && meaning->part != NULL &&
+            holds(text, meaning->part)) {
+            return meaning;
         }
     }
     return NULL;
