@@ -9,7 +9,7 @@ export FUZZ_SECONDS MESON_FLAGS
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test lint bench fuzz asan tsan coverage aarch64 install clean help
+.PHONY: build run test servers lint bench fuzz asan tsan coverage aarch64 install clean help
 
 # The targets, from the comments beside them.
 help:
@@ -30,6 +30,11 @@ test: ## every test; ends in "N passed, N failed"
 	@ninja -C build --quiet
 	@rm -f build/meson-logs/testlog*
 	@meson test -C build --no-rebuild --print-errorlogs; tools/count-tests build
+
+servers: ## the tests over Redis against other servers: Redis 6.2 to 8, Redict, Valkey 8 and 9
+	@tools/setup build test ci
+	@tools/configure tests=true
+	@tools/other-servers
 
 lint: ## layout, static analysis, layers, symbols, lengths
 	@tools/setup build test lint
