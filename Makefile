@@ -29,7 +29,7 @@ test: ## every test; ends in "N passed, N failed"
 	@tools/configure tests=true
 	@ninja -C build --quiet
 	@rm -f build/meson-logs/testlog*
-	@meson test -C build --no-rebuild --print-errorlogs; tools/count-tests build
+	@meson test -C build --no-rebuild --print-errorlogs --num-processes $$(($$(nproc) * 2)); tools/count-tests build
 
 servers: ## the tests over Redis against other servers: Redis 6.2 to 8, Redict, Valkey 8 and 9
 	@tools/setup build test ci
