@@ -16,6 +16,8 @@
 #define SPARE_MAX 256
 /* How long one waits before it asks again what was refused for the moment. */
 #define AGAIN_US INT64_C(3000)
+/* How long nobody may have a slot before calls no longer wait for somebody to. */
+#define LOST_US INT64_C(500000)
 /* What to say of when Redis is tried again where nobody knows. */
 #define RETRY_US WEIR_NODE_RETRY_MIN_US
 
@@ -330,6 +332,20 @@ static void send_to(struct weir_flight *flight, struct weir_node *node)
     }
 }
 
+/* Whether nobody has had its slot for so long that waiting for somebody is no use. What has been
+ * waited for as long as a whole deadline allows need not be waited for by each call anew. */
+static bool is_lost(const struct weir_flight *flight)
+{
+    struct weir_client *client = flight->client;
+    const int64_t deadline_us = client->options.config->deadline_us;
+    const int64_t now_us = weir_steady_us();
+    int64_t *since_us = &client->lost_us[flight->slot % WEIR_LOST_PLACES];
+    if (*since_us == 0) {
+        *since_us = now_us;
+    }
+    return now_us - *since_us >= (deadline_us > LOST_US ? deadline_us : LOST_US);
+}
+
 /* To the server that has its slot, as far as is known. */
 static void go(struct weir_flight *flight)
 {
@@ -341,10 +357,13 @@ static void go(struct weir_flight *flight)
     enum weir_failure failure = WEIR_FAILURE_UNREACHABLE;
     struct weir_node *node = route->ops->node_for(route, flight->slot, &failure);
     flight->asking = false;
-    if (node == NULL) {
-        park(flight, INT64_MAX, failure);
-    } else {
+    if (node != NULL) {
+        flight->client->lost_us[flight->slot % WEIR_LOST_PLACES] = 0;
         send_to(flight, node);
+    } else if (is_lost(flight)) {
+        end(flight, failure, RETRY_US);
+    } else {
+        park(flight, INT64_MAX, failure);
     }
 }
 

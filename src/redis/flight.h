@@ -77,6 +77,8 @@ struct weir_flight {
  * more. */
 #define WEIR_FLIGHTS_OPEN_MAX 16
 
+#define WEIR_LOST_PLACES 64
+
 struct weir_client {
     struct weir_client_options options;
     struct weir_bytes prefix;
@@ -112,6 +114,8 @@ struct weir_client {
     int64_t distrust_us;
     /* How far the servers' clocks are ahead of ours, as far as anybody had to ask: for guessing. */
     int64_t clock_ahead_us;
+    /* Since when nobody is known to have a slot, by the slot's rest of this; 0: somebody is. */
+    int64_t lost_us[WEIR_LOST_PLACES];
     struct weir_resp_writer name; /* of the question that is being looked at */
     struct weir_script_answer answers[WEIR_SCRIPT_QUESTIONS_MAX];
     struct weir_stats stats;

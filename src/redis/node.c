@@ -418,6 +418,9 @@ static void on_flush(uv_prepare_t *flusher)
     if (writer->failed) {
         /* Half a command may be in there: nothing after it would be understood. */
         weir_node_drop(node, WEIR_FAILURE_NO_MEMORY);
+        if (!node->freed) {
+            node->options.events->down(node->options.owner, node, WEIR_FAILURE_NO_MEMORY);
+        }
         return;
     }
     if (node->waiting.first != NULL) {
