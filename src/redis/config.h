@@ -56,6 +56,7 @@ struct weir_redis_config {
     int64_t deadline_us;
     enum weir_on_error on_error; /* never DEFAULT */
     uint64_t local_size;         /* bytes */
+    bool local_mapped;           /* the caller has brought no allocator: from the system's pages */
     uint64_t deny_cache_size;    /* bytes; 0: none */
     char prefix[WEIR_PREFIX_MAX + 1];
 };

@@ -73,7 +73,10 @@ static struct weir *local_open(struct weir_fallback *fallback)
     if (fallback->local == NULL) {
         char url[64];
         (void)snprintf(url, sizeof(url), "memory:?size=%" PRIu64, fallback->config->local_size);
-        const struct weir_options options = {sizeof(options), &fallback->allocator};
+        /* Somebody waits for this: from the system's pages it is there at once, and what is kept
+         * for sliding-log is not touched. */
+        const bool mapped = fallback->config->local_mapped;
+        const struct weir_options options = {sizeof(options), mapped ? NULL : &fallback->allocator};
         struct weir *opened = NULL;
         if (weir_open(url, &options, &opened, NULL) == WEIR_OK) {
             fallback->local = opened;

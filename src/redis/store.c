@@ -296,6 +296,7 @@ enum weir_status weir_redis_open(const char *url, const struct weir_redis_option
         return WEIR_ERR_NO_MEMORY;
     }
     enum weir_status status = weir_redis_config_read(url, options, &store->config, ret_error);
+    store->config.local_mapped = allocator == NULL;
     if (status == WEIR_OK) {
         status = start(store, options, ret_error);
     }

@@ -175,6 +175,41 @@ static void connections_that_are_cut_over_and_over(void **state)
     (void)scene_close(&scene);
 }
 
+/* ---- The local table ---- */
+
+static long resident_pages(void)
+{
+    long total = 0;
+    long resident = 0;
+    FILE *pages = fopen("/proc/self/statm", "r");
+    assert_non_null(pages);
+    assert_int_equal(fscanf(pages, "%ld %ld", &total, &resident), 2);
+    (void)fclose(pages);
+    return resident;
+}
+
+/* The call that opens it is not held up by memory that it does not need: least of all by the 16 MiB
+ * that a table keeps for sliding-log. */
+static void the_first_that_needs_the_local_table_waits_for_no_more(void **state)
+{
+    (void)state;
+    struct rig_redis *redis = rig_redis_start(NULL);
+    struct fault_proxy *proxy = fault_proxy_start(rig_redis_port(redis));
+    struct weir_limit *limit = fixture_limit("3/360d fixed-window");
+    behave(proxy, (struct fault_proxy_behaviour){.stall_to_server = true});
+    char url[160];
+    struct weir *weir = NULL;
+    rig_format(url, sizeof(url), "%s&local=64KiB", url_of(proxy, DEADLINE_US));
+    assert_int_equal(weir_redis_open(url, NULL, &weir, NULL), WEIR_OK);
+    const long before = resident_pages();
+    assert_int_equal(fixture_check(weir, limit, "k", 1, WEIR_CLOCK).source, WEIR_SOURCE_LOCAL);
+    assert_true(resident_pages() - before < 8L * 1024 * 1024 / 4096);
+    weir_close(weir);
+    weir_limit_free(limit);
+    fault_proxy_stop(proxy);
+    rig_redis_stop(redis);
+}
+
 /* ---- One call at a time, cut at each place ---- */
 
 struct single {
@@ -508,6 +543,8 @@ static void when_the_store_is_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* The first, as what others gave back would serve it. */
+        cmocka_unit_test(the_first_that_needs_the_local_table_waits_for_no_more),
         cmocka_unit_test(a_delay_below_the_deadline_changes_nothing_else),
         cmocka_unit_test(a_delay_above_the_deadline_opens_the_circuit),
         cmocka_unit_test(byte_by_byte_is_slow_and_no_more),
