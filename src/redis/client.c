@@ -98,7 +98,7 @@ enum weir_verb weir_client_verb(const struct weir_call *call, const struct weir_
 bool weir_client_name(struct weir_client *client, const struct weir_request *request,
                       uint16_t *ret_slot)
 {
-    weir_resp_writer_clear(&client->name);
+    weir_buffer_clear(&client->name);
     weir_redis_name(client->prefix, request->limit, request->key, &client->name);
     if (client->name.failed) {
         return false;
@@ -266,7 +266,7 @@ static void release(struct weir_client *client)
     const struct weir_allocator *allocator = client->options.allocator;
     weir_flights_free(client);
     weir_together_free_spare(client);
-    weir_resp_writer_deinit(&client->name);
+    weir_buffer_deinit(&client->name);
     weir_denials_free(client->denials);
     weir_fallback_free(client->fallback);
     weir_scripts_free(client->scripts);

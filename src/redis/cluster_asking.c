@@ -41,7 +41,7 @@ static void note_refused(struct weir_cluster_asking *asking, const struct weir_n
 /* ---- Questions ---- */
 
 static size_t write_question(struct weir_command *command, struct weir_node *node,
-                             struct weir_resp_writer *writer)
+                             struct weir_buffer *writer)
 {
     const struct weir_cluster_question *question = command->context;
     (void)node;

@@ -41,9 +41,9 @@ struct weir_connection {
     struct weir_stream *stream;
     struct weir_tls *tls;
     struct weir_resp_reader *reader;
-    struct weir_resp_writer input;  /* what came and is not whole yet */
-    struct weir_resp_writer output; /* the owner's commands since the last flush */
-    struct weir_resp_writer wire;   /* the same, encrypted */
+    struct weir_buffer input;  /* what came and is not whole yet */
+    struct weir_buffer output; /* the owner's commands since the last flush */
+    struct weir_buffer wire;   /* the same, encrypted */
     struct weir_handshake handshake;
     struct weir_server_info info;
     uint64_t owed;   /* replies */
@@ -71,8 +71,8 @@ void weir_connection_close(struct weir_connection *connection)
     }
     weir_tls_free(connection->tls);
     connection->tls = NULL;
-    weir_resp_writer_clear(&connection->output);
-    weir_resp_writer_clear(&connection->wire);
+    weir_buffer_clear(&connection->output);
+    weir_buffer_clear(&connection->wire);
     connection->state = CLOSED;
     connection->turn++;
 }
@@ -98,9 +98,9 @@ static void on_timer_closed(uv_handle_t *handle)
     struct weir_connection *connection = handle->data;
     const struct weir_allocator *allocator = connection->options.allocator;
     weir_resp_reader_free(connection->reader);
-    weir_resp_writer_deinit(&connection->input);
-    weir_resp_writer_deinit(&connection->output);
-    weir_resp_writer_deinit(&connection->wire);
+    weir_buffer_deinit(&connection->input);
+    weir_buffer_deinit(&connection->output);
+    weir_buffer_deinit(&connection->wire);
     weir_release(allocator, connection, sizeof(*connection));
 }
 
@@ -115,7 +115,7 @@ void weir_connection_free(struct weir_connection *connection)
 /* ---- Sending ------------------------------------------------------------------------------ */
 
 /* Sends what is in `bytes`, in clear or not, and leaves it empty. */
-static void send_all(struct weir_connection *connection, struct weir_resp_writer *bytes)
+static void send_all(struct weir_connection *connection, struct weir_buffer *bytes)
 {
     if (connection->tls == NULL) {
         weir_stream_send(connection->stream, bytes);
@@ -128,14 +128,14 @@ static void send_all(struct weir_connection *connection, struct weir_resp_writer
         failure = weir_tls_send(connection->tls, weir_bytes(bytes->bytes, bytes->len),
                                 &connection->wire, message, sizeof(message));
     }
-    weir_resp_writer_clear(bytes);
+    weir_buffer_clear(bytes);
     weir_stream_send(connection->stream, &connection->wire);
     if (failure != WEIR_FAILURE_NONE) {
         weir_stream_fail(connection->stream, failure, message);
     }
 }
 
-struct weir_resp_writer *weir_connection_writer(struct weir_connection *connection)
+struct weir_buffer *weir_connection_writer(struct weir_connection *connection)
 {
     assert(connection->state == READY);
     return &connection->output;
@@ -253,7 +253,7 @@ static bool take_values(struct weir_connection *connection, struct weir_bytes by
 /* Takes in what is in `input`, and keeps what is not whole; false where it has been closed. */
 static bool take_input(struct weir_connection *connection)
 {
-    struct weir_resp_writer *input = &connection->input;
+    struct weir_buffer *input = &connection->input;
     size_t used;
     if (input->failed) {
         end(connection, WEIR_FAILURE_NO_MEMORY, "out of memory");
@@ -279,7 +279,7 @@ static void take_plain(struct weir_connection *connection, struct weir_bytes byt
     }
     if (used < bytes.len) {
         const bool more = connection->input.len > 0; /* of what was there already */
-        weir_resp_put_raw(&connection->input, weir_bytes(bytes.ptr + used, bytes.len - used));
+        weir_buffer_put(&connection->input, weir_bytes(bytes.ptr + used, bytes.len - used));
         if (more || connection->input.failed) {
             (void)take_input(connection);
         }
@@ -379,9 +379,9 @@ static void on_opened(void *owner)
     connection->heard = false;
     connection->subscribed = false;
     weir_resp_reader_reset(connection->reader);
-    weir_resp_writer_clear(&connection->input);
+    weir_buffer_clear(&connection->input);
     if (connection->input.room > INPUT_KEPT) {
-        weir_resp_writer_deinit(&connection->input);
+        weir_buffer_deinit(&connection->input);
     }
     start_timer(connection);
     if (connection->options.tls == NULL) {

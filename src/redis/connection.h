@@ -77,7 +77,7 @@ const struct weir_server_info *weir_connection_info(const struct weir_connection
 
 /* Where to write whole commands to, while ready; weir_connection_flush sends all of them in one
  * write. `commands` is how many were written since the last flush. */
-struct weir_resp_writer *weir_connection_writer(struct weir_connection *connection);
+struct weir_buffer *weir_connection_writer(struct weir_connection *connection);
 void weir_connection_flush(struct weir_connection *connection, size_t commands);
 
 /* Bytes handed to the system that it has not taken yet: a server that does not read makes them

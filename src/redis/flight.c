@@ -24,7 +24,7 @@
 /* ---- All there are ---- */
 
 static size_t on_write(struct weir_command *command, struct weir_node *node,
-                       struct weir_resp_writer *writer);
+                       struct weir_buffer *writer);
 static void on_done(struct weir_command *command, struct weir_node *node,
                     const struct weir_outcome *outcome);
 
@@ -61,7 +61,7 @@ static void enlist(struct weir_client *client, struct weir_flight *flight)
 
 static void release(struct weir_client *client, struct weir_flight *flight)
 {
-    weir_resp_writer_deinit(&flight->names);
+    weir_buffer_deinit(&flight->names);
     weir_release(client->options.allocator, flight, sizeof(*flight));
 }
 
@@ -165,7 +165,7 @@ static struct weir_flight *open_flight(struct weir_client *client, const struct 
     if (client->open_count == WEIR_FLIGHTS_OPEN_MAX) {
         close_boarding(client, 0);
     }
-    weir_resp_writer_clear(&flight->names);
+    weir_buffer_clear(&flight->names);
     flight->script.verb = to->verb;
     flight->script.together = to->together;
     flight->script.now_us = to->now_us;
@@ -204,11 +204,11 @@ static struct weir_flight *find_flight(struct weir_client *client, const struct 
 static bool add_question(struct weir_flight *flight, const struct weir_script_question *question,
                          struct weir_passenger passenger, uint32_t hash)
 {
-    const struct weir_resp_writer *name = &flight->client->name;
-    if (!weir_resp_reserve(&flight->names, name->len)) {
+    const struct weir_buffer *name = &flight->client->name;
+    if (!weir_buffer_reserve(&flight->names, name->len)) {
         return false;
     }
-    weir_resp_put_raw(&flight->names, weir_bytes(name->bytes, name->len));
+    weir_buffer_put(&flight->names, weir_bytes(name->bytes, name->len));
     const size_t i = flight->script.count++;
     flight->questions[i] = *question;
     /* Where its name is will be known when all are there: the buffer may move until then. */
@@ -395,7 +395,7 @@ static void depart(struct weir_flight *flight)
 }
 
 static size_t on_write(struct weir_command *command, struct weir_node *node,
-                       struct weir_resp_writer *writer)
+                       struct weir_buffer *writer)
 {
     const struct weir_flight *flight = command->context;
     (void)node;

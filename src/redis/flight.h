@@ -67,7 +67,7 @@ struct weir_flight {
     bool with_text;
     bool asking;
     struct weir_script_call script;
-    struct weir_resp_writer names;
+    struct weir_buffer names;
     struct weir_script_question questions[WEIR_SCRIPT_QUESTIONS_MAX];
     struct weir_passenger passengers[WEIR_SCRIPT_QUESTIONS_MAX];
     uint32_t hashes[WEIR_SCRIPT_QUESTIONS_MAX]; /* of the names, where a call has several; else 0 */
@@ -116,7 +116,7 @@ struct weir_client {
     int64_t clock_ahead_us;
     /* Since when nobody is known to have a slot, by the slot's rest of this; 0: somebody is. */
     int64_t lost_us[WEIR_LOST_PLACES];
-    struct weir_resp_writer name; /* of the question that is being looked at */
+    struct weir_buffer name; /* of the question that is being looked at */
     struct weir_script_answer answers[WEIR_SCRIPT_QUESTIONS_MAX];
     struct weir_stats stats;
 };

@@ -36,7 +36,7 @@ static bool logs_in(const struct weir_login *login)
     return login->user[0] != '\0' || login->password[0] != '\0';
 }
 
-static void write_hello(const struct weir_connection_options *options, struct weir_resp_writer *out)
+static void write_hello(const struct weir_connection_options *options, struct weir_buffer *out)
 {
     const struct weir_login *login = options->login;
     const bool auth = logs_in(login);
@@ -52,7 +52,7 @@ static void write_hello(const struct weir_connection_options *options, struct we
     weir_resp_put_bulk_text(out, CLIENT_NAME);
 }
 
-static void write_auth(const struct weir_login *login, struct weir_resp_writer *out)
+static void write_auth(const struct weir_login *login, struct weir_buffer *out)
 {
     const bool user = login->user[0] != '\0';
     weir_resp_put_array(out, user ? 3 : 2);
@@ -63,7 +63,7 @@ static void write_auth(const struct weir_login *login, struct weir_resp_writer *
     weir_resp_put_bulk_text(out, login->password);
 }
 
-static void write_rest(struct weir_handshake *handshake, struct weir_resp_writer *out)
+static void write_rest(struct weir_handshake *handshake, struct weir_buffer *out)
 {
     const struct weir_connection_options *options = handshake->options;
     if (options->sentinel) {
@@ -78,8 +78,7 @@ static void write_rest(struct weir_handshake *handshake, struct weir_resp_writer
 }
 
 void weir_handshake_start(struct weir_handshake *handshake,
-                          const struct weir_connection_options *options,
-                          struct weir_resp_writer *out)
+                          const struct weir_connection_options *options, struct weir_buffer *out)
 {
     *handshake = (struct weir_handshake){.options = options};
     owe(handshake, WEIR_STEP_HELLO);
@@ -88,7 +87,7 @@ void weir_handshake_start(struct weir_handshake *handshake,
 }
 
 /* All over again, for a server without HELLO. */
-static void start_plainly(struct weir_handshake *handshake, struct weir_resp_writer *out)
+static void start_plainly(struct weir_handshake *handshake, struct weir_buffer *out)
 {
     handshake->step_count = 0;
     handshake->step_next = 0;
@@ -222,7 +221,7 @@ static enum weir_handshake_state take_answer(struct weir_handshake *handshake,
 enum weir_handshake_state weir_handshake_reply(struct weir_handshake *handshake,
                                                const struct weir_resp_value *values,
                                                struct weir_server_info *info,
-                                               struct weir_resp_writer *out)
+                                               struct weir_buffer *out)
 {
     assert(handshake->step_next < handshake->step_count);
     const enum weir_handshake_step step = handshake->steps[handshake->step_next++];

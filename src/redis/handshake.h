@@ -44,13 +44,12 @@ struct weir_handshake {
 
 /* Writes its first commands to `out`. `options` are borrowed. */
 void weir_handshake_start(struct weir_handshake *handshake,
-                          const struct weir_connection_options *options,
-                          struct weir_resp_writer *out);
+                          const struct weir_connection_options *options, struct weir_buffer *out);
 
 /* Takes a reply in; writes to `info` what it says, and to `out` what is to be said next. */
 enum weir_handshake_state weir_handshake_reply(struct weir_handshake *handshake,
                                                const struct weir_resp_value *values,
                                                struct weir_server_info *info,
-                                               struct weir_resp_writer *out);
+                                               struct weir_buffer *out);
 
 #endif

@@ -57,7 +57,7 @@ static void finish(struct tour *tour)
 /* ---- A visit ---- */
 
 static size_t on_write(struct weir_command *command, struct weir_node *node,
-                       struct weir_resp_writer *writer)
+                       struct weir_buffer *writer)
 {
     const struct visit *visit = command->context;
     (void)node;
@@ -106,10 +106,10 @@ static void read_failure(struct visit *visit, struct weir_node *node,
 
 static bool has_step(const struct visit *visit)
 {
-    struct weir_resp_writer writer = {.allocator = visit->tour->client->options.allocator};
+    struct weir_buffer writer = {.allocator = visit->tour->client->options.allocator};
     const bool there = visit->step < 2 || weir_script_write_load(visit->tour->client->scripts,
                                                                  visit->step - 2, &writer);
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
     return there;
 }
 

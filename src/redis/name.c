@@ -87,7 +87,7 @@ static void put_calendar(struct name *name, const struct weir_limit *limit)
 }
 
 void weir_redis_name(struct weir_bytes prefix, const struct weir_limit *limit,
-                     struct weir_bytes key, struct weir_resp_writer *out)
+                     struct weir_bytes key, struct weir_buffer *out)
 {
     assert(key.len <= WEIR_KEY_MAX);
     struct name name;
@@ -110,7 +110,7 @@ void weir_redis_name(struct weir_bytes prefix, const struct weir_limit *limit,
         put(&name, weir_text("/"));
         put_period(&name, limit->period_us);
     }
-    weir_resp_put_raw(out, weir_bytes(name.text, name.len));
+    weir_buffer_put(out, weir_bytes(name.text, name.len));
 }
 
 /* CRC-16/XMODEM: the polynomial x^16 + x^12 + x^5 + 1, bit by bit from the top, as the cluster

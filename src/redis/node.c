@@ -400,7 +400,7 @@ static void on_flush(uv_prepare_t *flusher)
     if (node->phase != PHASE_UP) {
         return;
     }
-    struct weir_resp_writer *writer = weir_connection_writer(node->connection);
+    struct weir_buffer *writer = weir_connection_writer(node->connection);
     const int64_t now_us = steady_us();
     size_t written = 0;
     while (node->waiting.first != NULL &&

@@ -41,7 +41,7 @@ struct weir_command {
     /* Writes the whole command; called once, when a connection is ready. How many RESP commands
      * that were (an ASKING before it makes two): the reply of the last is the one handed over. */
     size_t (*write)(struct weir_command *command, struct weir_node *node,
-                    struct weir_resp_writer *writer);
+                    struct weir_buffer *writer);
     void (*done)(struct weir_command *command, struct weir_node *node,
                  const struct weir_outcome *outcome);
     int64_t deadline_us;

@@ -295,7 +295,7 @@ static void adopt(struct watch *watch)
 }
 
 static size_t write_role(struct weir_command *command, struct weir_node *node,
-                         struct weir_resp_writer *writer)
+                         struct weir_buffer *writer)
 {
     const struct weir_bytes word = weir_text("ROLE");
     (void)command;

@@ -69,7 +69,7 @@ enum weir_script_index weir_script_index(const struct weir_script_call *call)
 }
 
 bool weir_script_write_load(const struct weir_scripts *scripts, size_t index,
-                            struct weir_resp_writer *out)
+                            struct weir_buffer *out)
 {
     (void)scripts;
     if (index >= WEIR_SCRIPT_COUNT) {

@@ -73,7 +73,7 @@ struct weir_script_answer {
 
 /* Appends the command for `call` to `out`: EVALSHA, or EVAL with the script's text. */
 void weir_script_write(const struct weir_scripts *scripts, const struct weir_script_call *call,
-                       bool with_text, struct weir_resp_writer *out);
+                       bool with_text, struct weir_buffer *out);
 
 /* Reads the reply (no error reply: see failure.h) to such a command: an answer for each question. A
  * reply of the wrong shape gives every question WEIR_FAILURE_REPLY; a value that is none of ours
@@ -89,7 +89,7 @@ bool weir_script_same_limit(const struct weir_limit *a, const struct weir_limit 
 /* Appends SCRIPT LOAD for script `index`; false where there is none of this number. For `weir
  * store`. */
 bool weir_script_write_load(const struct weir_scripts *scripts, size_t index,
-                            struct weir_resp_writer *out);
+                            struct weir_buffer *out);
 
 /* ---- Names (name.c) ------------------------------------------------------------------------- */
 
@@ -107,7 +107,7 @@ bool weir_script_write_load(const struct weir_scripts *scripts, size_t index,
  * all keys of one KEY are in one slot of a cluster. Its block, while it runs, is kept under this
  * name and ":block". */
 void weir_redis_name(struct weir_bytes prefix, const struct weir_limit *limit,
-                     struct weir_bytes key, struct weir_resp_writer *out);
+                     struct weir_bytes key, struct weir_buffer *out);
 
 /* The cluster slot of a Redis key: CRC16 of its hash tag, 0..16383. */
 uint16_t weir_redis_slot(struct weir_bytes name);

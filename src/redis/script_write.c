@@ -123,14 +123,14 @@ static size_t limit_words(const struct weir_script_call *call, size_t question, 
 
 /* ---- Words ---------------------------------------------------------------------------------- */
 
-static void put_numbers(struct weir_resp_writer *out, const int64_t *numbers, size_t count)
+static void put_numbers(struct weir_buffer *out, const int64_t *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         weir_resp_put_bulk_integer(out, numbers[i]);
     }
 }
 
-static void put_time(struct weir_resp_writer *out, const struct weir_script_call *call)
+static void put_time(struct weir_buffer *out, const struct weir_script_call *call)
 {
     if (call->now_us == WEIR_CLOCK) {
         weir_resp_put_bulk_text(out, "");
@@ -139,7 +139,7 @@ static void put_time(struct weir_resp_writer *out, const struct weir_script_call
     }
 }
 
-static void put_block_name(struct weir_resp_writer *out, struct weir_bytes name)
+static void put_block_name(struct weir_buffer *out, struct weir_bytes name)
 {
     static const char ending[] = ":block";
     char text[WEIR_REDIS_NAME_MAX + sizeof(ending)];
@@ -152,7 +152,7 @@ static void put_block_name(struct weir_resp_writer *out, struct weir_bytes name)
 /* Everything before ARGV, of which there will be `arguments`. */
 static void put_head(const struct weir_scripts *scripts, const struct weir_script_call *call,
                      const struct weir_script_plan *plan, bool with_text, size_t arguments,
-                     struct weir_resp_writer *out)
+                     struct weir_buffer *out)
 {
     const enum weir_script_index index = weir_script_index(call);
     weir_resp_put_array(out, 3 + plan->keys + arguments);
@@ -197,7 +197,7 @@ static char *put_digits(char *at, int64_t number, char after)
 
 /* What is asked of one key, in order: TIMES WHOLE PART, for each run of one cost. */
 static void put_runs(const struct weir_script_call *call, const struct weir_script_plan *plan,
-                     size_t name, struct weir_resp_writer *out)
+                     size_t name, struct weir_buffer *out)
 {
     char text[WEIR_SCRIPT_QUESTIONS_MAX * 3 * NUMBER_TEXT];
     char *at = text;
@@ -226,8 +226,7 @@ static bool same_costs(const struct weir_script_call *call)
 }
 
 static void write_each(const struct weir_scripts *scripts, const struct weir_script_call *call,
-                       const struct weir_script_plan *plan, bool with_text,
-                       struct weir_resp_writer *out)
+                       const struct weir_script_plan *plan, bool with_text, struct weir_buffer *out)
 {
     int64_t words[LIMIT_WORDS_MAX];
     const size_t count = limit_words(call, 0, words);
@@ -270,7 +269,7 @@ static size_t together_words(const struct weir_script_call *call,
 }
 
 static void put_together_tables(const struct weir_script_call *call,
-                                const struct weir_script_plan *plan, struct weir_resp_writer *out)
+                                const struct weir_script_plan *plan, struct weir_buffer *out)
 {
     weir_resp_put_bulk_integer(out, plan->names);
     for (size_t i = 0; i < plan->names; i++) {
@@ -288,7 +287,7 @@ static void put_together_tables(const struct weir_script_call *call,
 
 static void write_together(const struct weir_scripts *scripts, const struct weir_script_call *call,
                            const struct weir_script_plan *plan, bool with_text,
-                           struct weir_resp_writer *out)
+                           struct weir_buffer *out)
 {
     put_head(scripts, call, plan, with_text, together_words(call, plan), out);
     put_time(out, call);
@@ -309,7 +308,7 @@ static void write_together(const struct weir_scripts *scripts, const struct weir
 }
 
 void weir_script_write(const struct weir_scripts *scripts, const struct weir_script_call *call,
-                       bool with_text, struct weir_resp_writer *out)
+                       bool with_text, struct weir_buffer *out)
 {
     assert(!call->together || call->verb == WEIR_VERB_CHECK);
     struct weir_script_plan plan;

@@ -46,7 +46,7 @@ struct weir_sentinels {
 
 /* ---- Errands ---- */
 
-static size_t write_words(struct weir_resp_writer *writer, const char *first, const char *second,
+static size_t write_words(struct weir_buffer *writer, const char *first, const char *second,
                           const char *third)
 {
     const struct weir_bytes words[] = {weir_text(first), weir_text(second),
@@ -61,21 +61,21 @@ static const char *service_of(const struct sentinel *sentinel)
 }
 
 static size_t write_vote(struct weir_command *command, struct weir_node *node,
-                         struct weir_resp_writer *writer)
+                         struct weir_buffer *writer)
 {
     (void)node;
     return write_words(writer, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", service_of(command->context));
 }
 
 static size_t write_others(struct weir_command *command, struct weir_node *node,
-                           struct weir_resp_writer *writer)
+                           struct weir_buffer *writer)
 {
     (void)node;
     return write_words(writer, "SENTINEL", "SENTINELS", service_of(command->context));
 }
 
 static size_t write_subscribe(struct weir_command *command, struct weir_node *node,
-                              struct weir_resp_writer *writer)
+                              struct weir_buffer *writer)
 {
     (void)command;
     (void)node;

@@ -93,7 +93,7 @@ static bool denied_still(struct redis_store *store, const struct weir_request *r
 {
     /* Written before it is read, and too large to be wiped for every question. */
     __attribute__((uninitialized)) char buffer[NEAR_NAME_MAX];
-    struct weir_resp_writer name = {.bytes = buffer, .room = sizeof(buffer)};
+    struct weir_buffer name = {.bytes = buffer, .room = sizeof(buffer)};
     if (request->key.len > NEAR_KEY_MAX || store->config.deny_cache_size == 0 || !may_wait(store)) {
         return false;
     }
@@ -352,7 +352,7 @@ enum weir_status weir_redis_key(struct weir *weir, const struct weir_limit *limi
     if (key.len > WEIR_KEY_MAX) {
         return WEIR_ERR_KEY_LENGTH;
     }
-    struct weir_resp_writer name = {.allocator = &store->counted};
+    struct weir_buffer name = {.allocator = &store->counted};
     weir_redis_name(weir_text(store->config.prefix), limit, key, &name);
     enum weir_status status = name.failed ? WEIR_ERR_NO_MEMORY : WEIR_OK;
     if (status == WEIR_OK && name.len > size) {
@@ -362,6 +362,6 @@ enum weir_status weir_redis_key(struct weir *weir, const struct weir_limit *limi
         memcpy(buffer, name.bytes, name.len);
         *ret_len = name.len;
     }
-    weir_resp_writer_deinit(&name);
+    weir_buffer_deinit(&name);
     return status;
 }

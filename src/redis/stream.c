@@ -60,7 +60,7 @@ struct weir_stream {
     size_t address_next;
     int address_error; /* why the last of them was no use, as libuv has it */
 
-    struct weir_resp_writer output;
+    struct weir_buffer output;
     size_t sent;  /* of output */
     bool blocked; /* the system takes no more for now */
     uint64_t writes;
@@ -87,7 +87,7 @@ static void let_go(struct weir_stream *stream)
         return;
     }
     const struct weir_allocator *allocator = stream->options.allocator;
-    weir_resp_writer_deinit(&stream->output);
+    weir_buffer_deinit(&stream->output);
     weir_release(allocator, stream, sizeof(*stream));
 }
 
@@ -197,9 +197,9 @@ static void watch(struct weir_stream *stream, bool blocked)
 static void drop_output(struct weir_stream *stream)
 {
     stream->sent = 0;
-    weir_resp_writer_clear(&stream->output);
+    weir_buffer_clear(&stream->output);
     if (stream->output.room > OUTPUT_KEPT) {
-        weir_resp_writer_deinit(&stream->output);
+        weir_buffer_deinit(&stream->output);
     }
     if (stream->blocked) {
         watch(stream, false);
@@ -219,7 +219,7 @@ static void lose(struct weir_stream *stream, int error)
 
 static void send_output(struct weir_stream *stream)
 {
-    struct weir_resp_writer *output = &stream->output;
+    struct weir_buffer *output = &stream->output;
     while (stream->sent < output->len) {
         const ssize_t count = send(stream->socket, output->bytes + stream->sent,
                                    output->len - stream->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -243,11 +243,11 @@ static void send_output(struct weir_stream *stream)
 }
 
 /* Appends `bytes` to what waits; takes their memory where nothing does. */
-static void keep_output(struct weir_stream *stream, struct weir_resp_writer *bytes)
+static void keep_output(struct weir_stream *stream, struct weir_buffer *bytes)
 {
-    struct weir_resp_writer *output = &stream->output;
+    struct weir_buffer *output = &stream->output;
     if (output->len == 0) {
-        const struct weir_resp_writer empty = *output;
+        const struct weir_buffer empty = *output;
         *output = *bytes;
         *bytes = empty;
         return;
@@ -257,16 +257,16 @@ static void keep_output(struct weir_stream *stream, struct weir_resp_writer *byt
         output->len -= stream->sent;
         stream->sent = 0;
     }
-    weir_resp_put_raw(output, weir_bytes(bytes->bytes, bytes->len));
-    weir_resp_writer_clear(bytes);
+    weir_buffer_put(output, weir_bytes(bytes->bytes, bytes->len));
+    weir_buffer_clear(bytes);
 }
 
-void weir_stream_send(struct weir_stream *stream, struct weir_resp_writer *bytes)
+void weir_stream_send(struct weir_stream *stream, struct weir_buffer *bytes)
 {
     assert(!stream->closed);
     const bool waiting = stream->output.len > 0;
     if (stream->stage != OPEN || stream->failure != WEIR_FAILURE_NONE) {
-        weir_resp_writer_clear(bytes);
+        weir_buffer_clear(bytes);
         return;
     }
     const bool failed = bytes->failed;

@@ -52,7 +52,7 @@ void weir_stream_abandon(struct weir_stream *stream);
 
 /* Sends what is in `bytes`, and leaves that empty: what the system does not take at once waits
  * here. It has the allocator that the stream has. */
-void weir_stream_send(struct weir_stream *stream, struct weir_resp_writer *bytes);
+void weir_stream_send(struct weir_stream *stream, struct weir_buffer *bytes);
 
 /* Reports `ended` in the loop's next turn. */
 void weir_stream_fail(struct weir_stream *stream, enum weir_failure failure, const char *message);

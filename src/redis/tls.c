@@ -314,12 +314,12 @@ bool weir_tls_is_ready(const struct weir_tls *tls)
 }
 
 /* Moves what OpenSSL has to say to `wire`; false where there is no memory. */
-static bool drain(struct weir_tls *tls, struct weir_resp_writer *wire)
+static bool drain(struct weir_tls *tls, struct weir_buffer *wire)
 {
     size_t waiting;
     while ((waiting = BIO_ctrl_pending(tls->out)) > 0) {
         size_t count = 0;
-        if (!weir_resp_reserve(wire, waiting) ||
+        if (!weir_buffer_reserve(wire, waiting) ||
             BIO_read_ex(tls->out, wire->bytes + wire->len, waiting, &count) != 1) {
             return false;
         }
@@ -365,12 +365,12 @@ static enum weir_failure judge(struct weir_tls *tls, int result, char *message, 
 }
 
 /* Appends what there is in clear to `plain`. */
-static enum weir_failure read_plain(struct weir_tls *tls, struct weir_resp_writer *plain,
-                                    char *message, size_t size)
+static enum weir_failure read_plain(struct weir_tls *tls, struct weir_buffer *plain, char *message,
+                                    size_t size)
 {
     for (;;) {
         size_t count = 0;
-        if (!weir_resp_reserve(plain, CHUNK)) {
+        if (!weir_buffer_reserve(plain, CHUNK)) {
             return say(WEIR_FAILURE_NO_MEMORY, "out of memory", message, size);
         }
         const int result =
@@ -383,7 +383,7 @@ static enum weir_failure read_plain(struct weir_tls *tls, struct weir_resp_write
 }
 
 enum weir_failure weir_tls_receive(struct weir_tls *tls, struct weir_bytes input,
-                                   struct weir_resp_writer *plain, struct weir_resp_writer *wire,
+                                   struct weir_buffer *plain, struct weir_buffer *wire,
                                    char *message, size_t size)
 {
     ERR_clear_error();
@@ -407,7 +407,7 @@ enum weir_failure weir_tls_receive(struct weir_tls *tls, struct weir_bytes input
 }
 
 enum weir_failure weir_tls_send(struct weir_tls *tls, struct weir_bytes plain,
-                                struct weir_resp_writer *wire, char *message, size_t size)
+                                struct weir_buffer *wire, char *message, size_t size)
 {
     assert(weir_tls_is_ready(tls));
     ERR_clear_error();

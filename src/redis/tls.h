@@ -33,7 +33,7 @@ void weir_tls_free(struct weir_tls *tls);
  * NO_MEMORY otherwise. Then `message`, of `size` bytes, says why, and `tls` is of no further use.
  */
 enum weir_failure weir_tls_receive(struct weir_tls *tls, struct weir_bytes input,
-                                   struct weir_resp_writer *plain, struct weir_resp_writer *wire,
+                                   struct weir_buffer *plain, struct weir_buffer *wire,
                                    char *message, size_t size);
 
 /* Whether the handshake is done, so that weir_tls_send may be called. */
@@ -41,6 +41,6 @@ bool weir_tls_is_ready(const struct weir_tls *tls);
 
 /* Appends `plain`, encrypted, to `wire`. Fails as weir_tls_receive does. */
 enum weir_failure weir_tls_send(struct weir_tls *tls, struct weir_bytes plain,
-                                struct weir_resp_writer *wire, char *message, size_t size);
+                                struct weir_buffer *wire, char *message, size_t size);
 
 #endif

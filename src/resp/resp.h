@@ -24,6 +24,7 @@
 #ifndef WEIR_RESP_RESP_H
 #define WEIR_RESP_RESP_H
 
+#include "base/buffer.h"
 #include "weir/weir.h"
 
 enum weir_resp_type {
@@ -104,49 +105,28 @@ const char *weir_resp_complaint(const struct weir_resp_reader *reader);
 
 /* ---- Writing ------------------------------------------------------------------------------ */
 
-/* A buffer that grows. All zero is an empty one over malloc. `failed` is set once memory runs out:
- * what is written from then on is dropped, so that it can be asked once, at the end; what each call
- * below writes is there whole, or not at all. */
-struct weir_resp_writer {
-    char *bytes;
-    size_t len;
-    size_t room;
-    const struct weir_allocator *allocator;
-    bool failed;
-};
-
-/* Gives the memory back: an empty writer over the same allocator. */
-void weir_resp_writer_deinit(struct weir_resp_writer *writer);
-
-/* Forgets what was written and that it failed, and keeps the memory. */
-void weir_resp_writer_clear(struct weir_resp_writer *writer);
-
-/* Room for `more` bytes, to be written at bytes + len by the caller; false where there is none. */
-bool weir_resp_reserve(struct weir_resp_writer *writer, size_t more);
-
-/* Bytes as they are. */
-void weir_resp_put_raw(struct weir_resp_writer *writer, struct weir_bytes bytes);
+/* Each call writes all of what it says to the buffer, or nothing (base/buffer.h). */
 
 /* *n: the start of a command, or of an array in a reply. */
-void weir_resp_put_array(struct weir_resp_writer *writer, size_t count);
+void weir_resp_put_array(struct weir_buffer *writer, size_t count);
 
 /* $n: a bulk string; of the decimal digits of a number. */
-void weir_resp_put_bulk(struct weir_resp_writer *writer, struct weir_bytes bytes);
-void weir_resp_put_bulk_text(struct weir_resp_writer *writer, const char *text);
-void weir_resp_put_bulk_integer(struct weir_resp_writer *writer, int64_t integer);
+void weir_resp_put_bulk(struct weir_buffer *writer, struct weir_bytes bytes);
+void weir_resp_put_bulk_text(struct weir_buffer *writer, const char *text);
+void weir_resp_put_bulk_integer(struct weir_buffer *writer, int64_t integer);
 
 /* What only a server says. A simple string or error has no line break in it: those are written as
  * spaces. A map has `count` pairs; for RESP2 (`protocol` 2) it is an array of twice as many, as a
  * boolean is 1 or 0 and a nil the nil bulk string. */
-void weir_resp_put_simple(struct weir_resp_writer *writer, const char *text);
-void weir_resp_put_error(struct weir_resp_writer *writer, const char *text);
-void weir_resp_put_integer(struct weir_resp_writer *writer, int64_t integer);
-void weir_resp_put_nil(struct weir_resp_writer *writer, unsigned protocol);
-void weir_resp_put_boolean(struct weir_resp_writer *writer, bool value, unsigned protocol);
-void weir_resp_put_map(struct weir_resp_writer *writer, size_t count, unsigned protocol);
+void weir_resp_put_simple(struct weir_buffer *writer, const char *text);
+void weir_resp_put_error(struct weir_buffer *writer, const char *text);
+void weir_resp_put_integer(struct weir_buffer *writer, int64_t integer);
+void weir_resp_put_nil(struct weir_buffer *writer, unsigned protocol);
+void weir_resp_put_boolean(struct weir_buffer *writer, bool value, unsigned protocol);
+void weir_resp_put_map(struct weir_buffer *writer, size_t count, unsigned protocol);
 
 /* A whole command of `count` words. */
-void weir_resp_put_command(struct weir_resp_writer *writer, const struct weir_bytes *words,
+void weir_resp_put_command(struct weir_buffer *writer, const struct weir_bytes *words,
                            size_t count);
 
 /* The number that all of `text` is, in decimal, as Redis writes it (no sign but '-', no leading

@@ -7,15 +7,11 @@
 
 #include "resp/resp.h"
 
-#include "base/alloc.h"
 #include "base/checked.h"
 #include "resp/number.h"
 
 #include <assert.h>
 #include <string.h>
-
-/* The first memory that a writer takes. */
-#define ROOM_FIRST 512
 
 /* The most that a number takes: 20 digits, or 19 and a sign. */
 #define NUMBER_MAX 20
@@ -25,58 +21,8 @@
 
 /* ---- The buffer --------------------------------------------------------------------------- */
 
-void weir_resp_writer_deinit(struct weir_resp_writer *writer)
-{
-    weir_release(weir_allocator_or_default(writer->allocator), writer->bytes, writer->room);
-    *writer = (struct weir_resp_writer){.allocator = writer->allocator};
-}
-
-void weir_resp_writer_clear(struct weir_resp_writer *writer)
-{
-    writer->len = 0;
-    writer->failed = false;
-}
-
-/* Memory for `wanted` bytes or twice what there was; false where there is none. */
-static __attribute__((noinline)) bool grow(struct weir_resp_writer *writer, size_t wanted)
-{
-    const struct weir_allocator *allocator = weir_allocator_or_default(writer->allocator);
-    size_t room = writer->room <= SIZE_MAX / 2 ? writer->room * 2 : SIZE_MAX;
-    room = room > ROOM_FIRST ? room : ROOM_FIRST;
-    room = room > wanted ? room : wanted;
-    char *bytes = weir_alloc(allocator, room, 1);
-    if (bytes == NULL) {
-        return false;
-    }
-    if (writer->len > 0) {
-        memcpy(bytes, writer->bytes, writer->len);
-    }
-    weir_release(allocator, writer->bytes, writer->room);
-    writer->bytes = bytes;
-    writer->room = room;
-    return true;
-}
-
-static inline bool reserve(struct weir_resp_writer *writer, size_t more)
-{
-    if (!writer->failed && more <= writer->room - writer->len) {
-        return true;
-    }
-    size_t wanted;
-    if (writer->failed || ckd_add(&wanted, writer->len, more) || !grow(writer, wanted)) {
-        writer->failed = true;
-        return false;
-    }
-    return true;
-}
-
-bool weir_resp_reserve(struct weir_resp_writer *writer, size_t more)
-{
-    return reserve(writer, more);
-}
-
 /* Takes what was written up to `end` into the buffer. */
-static inline void written(struct weir_resp_writer *writer, const char *end)
+static inline void written(struct weir_buffer *writer, const char *end)
 {
     writer->len = (size_t)(end - writer->bytes);
     assert(writer->len <= writer->room);
@@ -196,22 +142,15 @@ bool weir_resp_integer(struct weir_bytes text, int64_t *ret_integer)
 
 /* ---- What a client says ------------------------------------------------------------------- */
 
-void weir_resp_put_raw(struct weir_resp_writer *writer, struct weir_bytes bytes)
-{
-    if (reserve(writer, bytes.len) && bytes.len > 0) {
-        written(writer, write_bytes(writer->bytes + writer->len, bytes));
-    }
-}
-
 /* A header by itself. */
-static void put_header(struct weir_resp_writer *writer, char type, uint64_t number)
+static void put_header(struct weir_buffer *writer, char type, uint64_t number)
 {
-    if (reserve(writer, HEADER_MAX)) {
+    if (weir_buffer_reserve(writer, HEADER_MAX)) {
         written(writer, write_header(writer->bytes + writer->len, type, number));
     }
 }
 
-void weir_resp_put_array(struct weir_resp_writer *writer, size_t count)
+void weir_resp_put_array(struct weir_buffer *writer, size_t count)
 {
     put_header(writer, '*', count);
 }
@@ -222,7 +161,7 @@ static inline char *write_bulk(char *at, struct weir_bytes bytes)
 }
 
 /* Room for a header and the words of a command, as bulk strings. */
-static inline bool reserve_words(struct weir_resp_writer *writer, const struct weir_bytes *words,
+static inline bool reserve_words(struct weir_buffer *writer, const struct weir_bytes *words,
                                  size_t count)
 {
     size_t size = HEADER_MAX;
@@ -232,24 +171,24 @@ static inline bool reserve_words(struct weir_resp_writer *writer, const struct w
             return false;
         }
     }
-    return reserve(writer, size);
+    return weir_buffer_reserve(writer, size);
 }
 
-void weir_resp_put_bulk(struct weir_resp_writer *writer, struct weir_bytes bytes)
+void weir_resp_put_bulk(struct weir_buffer *writer, struct weir_bytes bytes)
 {
     if (reserve_words(writer, &bytes, 1)) {
         written(writer, write_bulk(writer->bytes + writer->len, bytes));
     }
 }
 
-void weir_resp_put_bulk_text(struct weir_resp_writer *writer, const char *text)
+void weir_resp_put_bulk_text(struct weir_buffer *writer, const char *text)
 {
     weir_resp_put_bulk(writer, weir_bytes(text, strlen(text)));
 }
 
-void weir_resp_put_bulk_integer(struct weir_resp_writer *writer, int64_t integer)
+void weir_resp_put_bulk_integer(struct weir_buffer *writer, int64_t integer)
 {
-    if (!reserve(writer, HEADER_MAX + NUMBER_MAX + 2)) {
+    if (!weir_buffer_reserve(writer, HEADER_MAX + NUMBER_MAX + 2)) {
         return;
     }
     const unsigned digits = digits_of(magnitude(integer));
@@ -257,8 +196,7 @@ void weir_resp_put_bulk_integer(struct weir_resp_writer *writer, int64_t integer
     written(writer, write_signed(at, integer, digits));
 }
 
-void weir_resp_put_command(struct weir_resp_writer *writer, const struct weir_bytes *words,
-                           size_t count)
+void weir_resp_put_command(struct weir_buffer *writer, const struct weir_bytes *words, size_t count)
 {
     if (!reserve_words(writer, words, count)) {
         return;
@@ -273,10 +211,10 @@ void weir_resp_put_command(struct weir_resp_writer *writer, const struct weir_by
 /* ---- What only a server says -------------------------------------------------------------- */
 
 /* `type`, a text in which a line break becomes spaces, CRLF. */
-static void put_line(struct weir_resp_writer *writer, char type, const char *text)
+static void put_line(struct weir_buffer *writer, char type, const char *text)
 {
     const size_t len = strlen(text);
-    if (!reserve(writer, len + 3)) {
+    if (!weir_buffer_reserve(writer, len + 3)) {
         return;
     }
     char *at = writer->bytes + writer->len;
@@ -287,42 +225,42 @@ static void put_line(struct weir_resp_writer *writer, char type, const char *tex
     written(writer, write_break(at));
 }
 
-void weir_resp_put_simple(struct weir_resp_writer *writer, const char *text)
+void weir_resp_put_simple(struct weir_buffer *writer, const char *text)
 {
     put_line(writer, '+', text);
 }
 
-void weir_resp_put_error(struct weir_resp_writer *writer, const char *text)
+void weir_resp_put_error(struct weir_buffer *writer, const char *text)
 {
     put_line(writer, '-', text);
 }
 
-void weir_resp_put_integer(struct weir_resp_writer *writer, int64_t integer)
+void weir_resp_put_integer(struct weir_buffer *writer, int64_t integer)
 {
-    if (reserve(writer, HEADER_MAX)) {
+    if (weir_buffer_reserve(writer, HEADER_MAX)) {
         char *at = writer->bytes + writer->len;
         *at++ = ':';
         written(writer, write_signed(at, integer, digits_of(magnitude(integer))));
     }
 }
 
-void weir_resp_put_nil(struct weir_resp_writer *writer, unsigned protocol)
+void weir_resp_put_nil(struct weir_buffer *writer, unsigned protocol)
 {
     assert(protocol == 2 || protocol == 3);
-    weir_resp_put_raw(writer, weir_text(protocol == 3 ? "_\r\n" : "$-1\r\n"));
+    weir_buffer_put(writer, weir_text(protocol == 3 ? "_\r\n" : "$-1\r\n"));
 }
 
-void weir_resp_put_boolean(struct weir_resp_writer *writer, bool value, unsigned protocol)
+void weir_resp_put_boolean(struct weir_buffer *writer, bool value, unsigned protocol)
 {
     assert(protocol == 2 || protocol == 3);
     if (protocol == 3) {
-        weir_resp_put_raw(writer, weir_text(value ? "#t\r\n" : "#f\r\n"));
+        weir_buffer_put(writer, weir_text(value ? "#t\r\n" : "#f\r\n"));
     } else {
-        weir_resp_put_raw(writer, weir_text(value ? ":1\r\n" : ":0\r\n"));
+        weir_buffer_put(writer, weir_text(value ? ":1\r\n" : ":0\r\n"));
     }
 }
 
-void weir_resp_put_map(struct weir_resp_writer *writer, size_t count, unsigned protocol)
+void weir_resp_put_map(struct weir_buffer *writer, size_t count, unsigned protocol)
 {
     assert(protocol == 2 || protocol == 3);
     assert(count <= SIZE_MAX / 2);

@@ -50,7 +50,7 @@ static void read_replies(const struct weir_connection_options *options, struct w
 {
     struct weir_server_info info = {.protocol = 2};
     struct weir_handshake handshake;
-    struct weir_resp_writer out = {.bytes = NULL};
+    struct weir_buffer out = {.bytes = NULL};
     struct weir_resp_reader *reader = weir_resp_reader_new(&(struct weir_resp_limits){0}, NULL);
     if (reader == NULL) {
         abort();
@@ -74,7 +74,7 @@ static void read_replies(const struct weir_connection_options *options, struct w
     check_info(&info);
     check_end(&handshake, state);
     weir_resp_reader_free(reader);
-    weir_resp_writer_deinit(&out);
+    weir_buffer_deinit(&out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

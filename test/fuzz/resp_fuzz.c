@@ -29,7 +29,7 @@ static void expect_same(const char *expected, char *text, const char *how)
 }
 
 /* Writes the values of one reply as RESP3 has them. */
-static void write_values(struct weir_resp_writer *writer, const struct weir_resp_value *values,
+static void write_values(struct weir_buffer *writer, const struct weir_resp_value *values,
                          size_t count)
 {
     static const char types[] = {
@@ -57,9 +57,9 @@ static void write_values(struct weir_resp_writer *writer, const struct weir_resp
             const bool counted = type == '~' || type == '>';
             const size_t number = counted ? value->count : value->text.len;
             const int len = snprintf(header, sizeof(header), "%c%zu\r\n", type, number);
-            weir_resp_put_raw(writer, weir_bytes(header, sized || counted ? (size_t)len : 1));
-            weir_resp_put_raw(writer, value->text);
-            weir_resp_put_raw(writer, weir_bytes("\r\n", counted ? 0 : 2));
+            weir_buffer_put(writer, weir_bytes(header, sized || counted ? (size_t)len : 1));
+            weir_buffer_put(writer, value->text);
+            weir_buffer_put(writer, weir_bytes("\r\n", counted ? 0 : 2));
         }
     }
 }
@@ -68,7 +68,7 @@ static void write_values(struct weir_resp_writer *writer, const struct weir_resp
 static void there_and_back(const struct weir_resp_limits *limits, struct weir_bytes input)
 {
     struct weir_resp_reader *reader = weir_resp_reader_new(limits, NULL);
-    struct weir_resp_writer writer = {0};
+    struct weir_buffer writer = {0};
     size_t used;
     if (weir_resp_read(reader, input, &used) == WEIR_RESP_VALUE) {
         size_t count;
@@ -86,7 +86,7 @@ static void there_and_back(const struct weir_resp_limits *limits, struct weir_by
         expect_same(expected, resp_values_text(values, count), "there and back");
         free(expected);
     }
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
     weir_resp_reader_free(reader);
 }
 

@@ -15,8 +15,8 @@ struct redis_link {
     int socket;
     struct weir_scripts *scripts;
     struct weir_resp_reader *reader;
-    struct weir_resp_writer out;
-    struct weir_resp_writer name;
+    struct weir_buffer out;
+    struct weir_buffer name;
     char *input;
     size_t len;
     size_t room;
@@ -72,15 +72,15 @@ void redis_link_close(struct redis_link *link)
     close(link->socket);
     weir_scripts_free(link->scripts);
     weir_resp_reader_free(link->reader);
-    weir_resp_writer_deinit(&link->out);
-    weir_resp_writer_deinit(&link->name);
+    weir_buffer_deinit(&link->out);
+    weir_buffer_deinit(&link->name);
     free(link->input);
     free(link);
 }
 
-struct weir_resp_writer *redis_link_command(struct redis_link *link)
+struct weir_buffer *redis_link_command(struct redis_link *link)
 {
-    weir_resp_writer_clear(&link->out);
+    weir_buffer_clear(&link->out);
     return &link->out;
 }
 
@@ -143,7 +143,7 @@ void redis_link_call(struct redis_link *link, const struct weir_script_call *cal
 
 int64_t redis_link_number(struct redis_link *link, const char *const *words, size_t count)
 {
-    struct weir_resp_writer *out = redis_link_command(link);
+    struct weir_buffer *out = redis_link_command(link);
     weir_resp_put_array(out, count);
     for (size_t i = 0; i < count; i++) {
         weir_resp_put_bulk_text(out, words[i]);
@@ -174,7 +174,7 @@ size_t redis_link_count_keys(struct redis_link *link)
 struct weir_bytes redis_link_name(struct redis_link *link, const struct weir_limit *limit,
                                   struct weir_bytes key)
 {
-    weir_resp_writer_clear(&link->name);
+    weir_buffer_clear(&link->name);
     weir_redis_name(weir_text("weir"), limit, key, &link->name);
     must(!link->name.failed, "no memory");
     return weir_bytes(link->name.bytes, link->name.len);

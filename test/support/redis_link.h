@@ -14,7 +14,7 @@ struct redis_link *redis_link_open(uint16_t port, unsigned protocol);
 void redis_link_close(struct redis_link *link);
 
 /* Where a command is to be written; empty. */
-struct weir_resp_writer *redis_link_command(struct redis_link *link);
+struct weir_buffer *redis_link_command(struct redis_link *link);
 
 /* Sends what was written and waits for its one reply, good until the next. */
 const struct weir_resp_value *redis_link_ask(struct redis_link *link, size_t *ret_count);

@@ -163,7 +163,7 @@ struct errand {
 };
 
 static size_t on_write(struct weir_command *command, struct weir_node *node,
-                       struct weir_resp_writer *writer)
+                       struct weir_buffer *writer)
 {
     const struct errand *errand = command->context;
     (void)node;

@@ -299,7 +299,7 @@ static void expect_the_next_number(struct talk *talk, enum talk_event event)
 
 static void write_numbers(struct talk *talk, unsigned from, unsigned count)
 {
-    struct weir_resp_writer *writer = weir_connection_writer(talk->connection);
+    struct weir_buffer *writer = weir_connection_writer(talk->connection);
     for (unsigned i = from; i < from + count; i++) {
         weir_resp_put_array(writer, 2);
         weir_resp_put_bulk_text(writer, "ECHO");
@@ -370,7 +370,7 @@ static void a_server_that_does_not_read_makes_a_backlog(void **state)
     for (size_t written = 0; written < MUCH; commands++) {
         const struct weir_bytes words[] = {weir_text("SET"), weir_text("big"),
                                            weir_bytes(value, (size_t)1 << 20)};
-        struct weir_resp_writer *writer = weir_connection_writer(talk.connection);
+        struct weir_buffer *writer = weir_connection_writer(talk.connection);
         weir_resp_put_command(writer, words, 3);
         written += writer->len;
         weir_connection_flush(talk.connection, 1);

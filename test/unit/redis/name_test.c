@@ -22,12 +22,12 @@ static struct weir_limit *named(const char *text, const char *name)
     return limit;
 }
 
-/* The name, ended with a NUL for the eye; free with weir_resp_writer_deinit. */
-static struct weir_resp_writer name_of(const struct weir_limit *limit, struct weir_bytes key)
+/* The name, ended with a NUL for the eye; free with weir_buffer_deinit. */
+static struct weir_buffer name_of(const struct weir_limit *limit, struct weir_bytes key)
 {
-    struct weir_resp_writer out = {.bytes = NULL};
+    struct weir_buffer out = {.bytes = NULL};
     weir_redis_name(weir_text("weir"), limit, key, &out);
-    weir_resp_put_raw(&out, weir_bytes("", 1));
+    weir_buffer_put(&out, weir_bytes("", 1));
     assert_false(out.failed);
     return out;
 }
@@ -36,9 +36,9 @@ static void expect(const char *limit_text, const char *limit_name, const char *k
                    const char *expected)
 {
     struct weir_limit *limit = named(limit_text, limit_name);
-    struct weir_resp_writer name = name_of(limit, weir_text(key));
+    struct weir_buffer name = name_of(limit, weir_text(key));
     assert_string_equal(name.bytes, expected);
-    weir_resp_writer_deinit(&name);
+    weir_buffer_deinit(&name);
     weir_limit_free(limit);
 }
 
@@ -68,7 +68,7 @@ static void the_longest_fits(void **state)
     memset(key, '%', sizeof(key));
     memset(limit_name, ' ', WEIR_NAME_MAX);
     struct weir_limit *limit = named("5/month calendar-window", limit_name);
-    struct weir_resp_writer out = {.bytes = NULL};
+    struct weir_buffer out = {.bytes = NULL};
     char prefix[64];
     memset(prefix, 'p', sizeof(prefix));
     weir_redis_name(weir_bytes(prefix, sizeof(prefix)), limit, weir_bytes(key, sizeof(key)), &out);
@@ -76,7 +76,7 @@ static void the_longest_fits(void **state)
     assert_int_equal(out.len, 64 + 2 + 3 * WEIR_KEY_MAX + 2 + strlen("calendar-window") + 1 +
                                   3 * WEIR_NAME_MAX);
     assert_true(out.len <= WEIR_REDIS_NAME_MAX);
-    weir_resp_writer_deinit(&out);
+    weir_buffer_deinit(&out);
     weir_limit_free(limit);
 }
 
@@ -137,12 +137,12 @@ static void no_two_meet(void **state)
         random_key(&random, &keys[i]);
         keys[i].limit = random_below(&random, LIMITS);
         keys[i].block = random_once_in(&random, 4);
-        struct weir_resp_writer name =
+        struct weir_buffer name =
             name_of(limits[keys[i].limit], weir_bytes(keys[i].key, keys[i].key_len));
         if (asprintf(&keys[i].name, "%s%s", name.bytes, keys[i].block ? ":block" : "") < 0) {
             fail();
         }
-        weir_resp_writer_deinit(&name);
+        weir_buffer_deinit(&name);
     }
     qsort(keys, NAMES, sizeof(keys[0]), by_name);
     for (size_t i = 1; i < NAMES; i++) {

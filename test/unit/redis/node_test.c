@@ -106,7 +106,7 @@ static int tear_down(void **state)
 }
 
 static size_t on_write(struct weir_command *command, struct weir_node *node,
-                       struct weir_resp_writer *writer)
+                       struct weir_buffer *writer)
 {
     (void)command;
     (void)node;

@@ -14,18 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void expect_bytes(struct weir_resp_writer *writer, const char *expected)
+static void expect_bytes(struct weir_buffer *writer, const char *expected)
 {
     assert_false(writer->failed);
     assert_int_equal(writer->len, strlen(expected));
     assert_memory_equal(writer->bytes, expected, writer->len);
-    weir_resp_writer_clear(writer);
+    weir_buffer_clear(writer);
 }
 
 static void a_client_writes_these_bytes(void **state)
 {
     (void)state;
-    struct weir_resp_writer writer = {0};
+    struct weir_buffer writer = {0};
     weir_resp_put_array(&writer, 0);
     expect_bytes(&writer, "*0\r\n");
     weir_resp_put_array(&writer, SIZE_MAX);
@@ -40,20 +40,20 @@ static void a_client_writes_these_bytes(void **state)
     expect_bytes(&writer, "$2\r\n-1\r\n");
     weir_resp_put_bulk_integer(&writer, INT64_MIN);
     expect_bytes(&writer, "$20\r\n-9223372036854775808\r\n");
-    weir_resp_put_raw(&writer, weir_text("+as it\ris"));
-    weir_resp_put_raw(&writer, weir_bytes(NULL, 0));
+    weir_buffer_put(&writer, weir_text("+as it\ris"));
+    weir_buffer_put(&writer, weir_bytes(NULL, 0));
     expect_bytes(&writer, "+as it\ris");
     const struct weir_bytes words[] = {weir_text("SET"), weir_text("key"), {NULL, 0}};
     weir_resp_put_command(&writer, words, 3);
     weir_resp_put_command(&writer, words, 1);
     expect_bytes(&writer, "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n*1\r\n$3\r\nSET\r\n");
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
 }
 
 static void a_server_writes_these_bytes(void **state)
 {
     (void)state;
-    struct weir_resp_writer writer = {0};
+    struct weir_buffer writer = {0};
     weir_resp_put_simple(&writer, "OK");
     expect_bytes(&writer, "+OK\r\n");
     weir_resp_put_simple(&writer, "");
@@ -73,12 +73,12 @@ static void a_server_writes_these_bytes(void **state)
     weir_resp_put_map(&writer, 3, 2);
     weir_resp_put_map(&writer, 3, 3);
     expect_bytes(&writer, "*6\r\n%3\r\n");
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
 }
 
 /* ---- Numbers ------------------------------------------------------------------------------ */
 
-static void expect_number(struct weir_resp_writer *writer, int64_t number)
+static void expect_number(struct weir_buffer *writer, int64_t number)
 {
     char expected[96];
     char digits[32];
@@ -97,7 +97,7 @@ static void expect_number(struct weir_resp_writer *writer, int64_t number)
 static void numbers_are_written_and_read_as_by_the_c_library(void **state)
 {
     (void)state;
-    struct weir_resp_writer writer = {0};
+    struct weir_buffer writer = {0};
     expect_number(&writer, 0);
     expect_number(&writer, INT64_MAX);
     expect_number(&writer, INT64_MIN);
@@ -119,7 +119,7 @@ static void numbers_are_written_and_read_as_by_the_c_library(void **state)
         const int64_t number = (int64_t)random_wide(&random, INT64_MAX);
         expect_number(&writer, random_once_in(&random, 2) ? number : -number);
     }
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
 }
 
 static void what_redis_would_not_write_is_no_integer(void **state)
@@ -189,7 +189,7 @@ static void each_byte_is_a_digit_or_ends_the_number(void **state)
 /* Writes a random value, nested to `depth`, and its text as resp_text.h has it. */
 struct author {
     struct random random;
-    struct weir_resp_writer writer;
+    struct weir_buffer writer;
     FILE *text;
     unsigned protocol;
 };
@@ -273,9 +273,9 @@ static void what_is_written_is_read_again(void **state)
         assert_string_equal(text, expected);
         free(text);
         free(expected);
-        weir_resp_writer_clear(&author.writer);
+        weir_buffer_clear(&author.writer);
     }
-    weir_resp_writer_deinit(&author.writer);
+    weir_buffer_deinit(&author.writer);
 }
 
 /* ---- Memory ------------------------------------------------------------------------------- */
@@ -319,7 +319,7 @@ static void without_memory_a_call_writes_nothing(void **state)
     for (; failed; blocks++) {
         struct ration ration = {.left = blocks};
         const struct weir_allocator allocator = {ration_allocate, ration_release, &ration};
-        struct weir_resp_writer writer = {.allocator = &allocator};
+        struct weir_buffer writer = {.allocator = &allocator};
         for (size_t i = 0; i < 20; i++) {
             weir_resp_put_command(&writer, words, 2);
         }
@@ -331,11 +331,11 @@ static void without_memory_a_call_writes_nothing(void **state)
         const size_t len = writer.len;
         weir_resp_put_simple(&writer, "OK");
         assert_int_equal(writer.len, failed ? len : len + 5);
-        assert_int_equal(weir_resp_reserve(&writer, 1), !failed);
-        weir_resp_writer_clear(&writer);
+        assert_int_equal(weir_buffer_reserve(&writer, 1), !failed);
+        weir_buffer_clear(&writer);
         assert_false(writer.failed);
-        assert_true(weir_resp_reserve(&writer, 1));
-        weir_resp_writer_deinit(&writer);
+        assert_true(weir_buffer_reserve(&writer, 1));
+        weir_buffer_deinit(&writer);
         assert_ptr_equal(writer.allocator, &allocator);
         assert_int_equal(ration.given, 0);
     }
@@ -347,9 +347,9 @@ static void each_call_survives_a_lack_of_memory(void **state)
     (void)state;
     struct ration ration = {0};
     const struct weir_allocator allocator = {ration_allocate, ration_release, &ration};
-    struct weir_resp_writer writer = {.allocator = &allocator};
+    struct weir_buffer writer = {.allocator = &allocator};
     const struct weir_bytes word = weir_text("word");
-    weir_resp_put_raw(&writer, word);
+    weir_buffer_put(&writer, word);
     assert_true(writer.failed);
     weir_resp_put_array(&writer, 1);
     weir_resp_put_bulk(&writer, word);
@@ -363,14 +363,14 @@ static void each_call_survives_a_lack_of_memory(void **state)
     weir_resp_put_map(&writer, 1, 2);
     assert_true(writer.failed);
     assert_int_equal(writer.len, 0);
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
 }
 
 /* Lengths whose sum is more than any memory. Nothing is read of words that are refused. */
 static void sizes_that_overflow_are_refused(void **state)
 {
     (void)state;
-    struct weir_resp_writer writer = {0};
+    struct weir_buffer writer = {0};
     const struct weir_bytes huge = {"", SIZE_MAX - 10};
     const struct weir_bytes halves[] = {{"", SIZE_MAX / 2}, {"", SIZE_MAX / 2}};
     weir_resp_put_simple(&writer, "OK");
@@ -380,31 +380,31 @@ static void sizes_that_overflow_are_refused(void **state)
     weir_resp_put_command(&writer, halves, 2);
     assert_true(writer.failed);
     writer.failed = false;
-    assert_false(weir_resp_reserve(&writer, SIZE_MAX - 2));
+    assert_false(weir_buffer_reserve(&writer, SIZE_MAX - 2));
     assert_true(writer.failed);
     writer.failed = false;
     expect_bytes(&writer, "+OK\r\n");
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
 }
 
 /* What a caller writes himself into the room that he asked for. */
 static void room_that_was_reserved_can_be_written(void **state)
 {
     (void)state;
-    struct weir_resp_writer writer = {0};
+    struct weir_buffer writer = {0};
     weir_resp_put_simple(&writer, "before");
-    assert_true(weir_resp_reserve(&writer, 100000));
+    assert_true(weir_buffer_reserve(&writer, 100000));
     memset(writer.bytes + writer.len, '.', 100000);
     assert_memory_equal(writer.bytes, "+before\r\n", 9);
     writer.len += 2;
     weir_resp_put_simple(&writer, "after");
     expect_bytes(&writer, "+before\r\n..+after\r\n");
     const char *const bytes = writer.bytes;
-    weir_resp_put_raw(&writer, weir_text("kept"));
+    weir_buffer_put(&writer, weir_text("kept"));
     assert_ptr_equal(writer.bytes, bytes);
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
     assert_null(writer.bytes);
-    weir_resp_writer_deinit(&writer);
+    weir_buffer_deinit(&writer);
 }
 
 int main(void)
