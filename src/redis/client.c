@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "redis/tls.h"
+#include "tls/tls.h"
 
 #include <assert.h>
 #include <string.h>

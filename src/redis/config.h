@@ -4,6 +4,7 @@
 #ifndef WEIR_REDIS_CONFIG_H
 #define WEIR_REDIS_CONFIG_H
 
+#include "tls/tls.h"
 #include "weir/redis.h"
 
 enum weir_topology {
@@ -12,11 +13,11 @@ enum weir_topology {
     WEIR_TOPOLOGY_CLUSTER
 };
 
-#define WEIR_HOST_MAX 255
+#define WEIR_HOST_MAX WEIR_TLS_NAME_MAX
 #define WEIR_SECRET_MAX 1024 /* the longest user or password, in bytes */
 #define WEIR_SEEDS_MAX 32    /* the most host:port in one URL */
 #define WEIR_PREFIX_MAX 64
-#define WEIR_FILE_MAX 1023 /* the longest path of a file */
+#define WEIR_FILE_MAX WEIR_TLS_PATH_MAX /* the longest path of a file */
 
 #define WEIR_DEADLINE_DEFAULT_US INT64_C(50000)
 #define WEIR_DEADLINE_MIN_US INT64_C(1000)
@@ -32,16 +33,6 @@ struct weir_address {
 struct weir_login {
     char user[WEIR_SECRET_MAX + 1];
     char password[WEIR_SECRET_MAX + 1];
-};
-
-/* Empty texts stand for "not given". */
-struct weir_tls_config {
-    bool on;
-    bool verify;
-    char ca[WEIR_FILE_MAX + 1];
-    char cert[WEIR_FILE_MAX + 1];
-    char key[WEIR_FILE_MAX + 1];
-    char sni[WEIR_HOST_MAX + 1];
 };
 
 struct weir_redis_config {

@@ -1,5 +1,5 @@
-/* connection.c - see connection.h. Read stream.h, tls.h and handshake.h first: this file is what
- * stands between them.
+/* connection.c - see connection.h. Read stream.h, tls/tls.h and handshake.h first: this file is
+ * what stands between them.
  *
  *     CLOSED ---> OPENING ---> GREETING ---> READY ---> CLOSED
  *               a socket      TLS, HELLO
@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "redis/handshake.h"
 #include "redis/stream.h"
-#include "redis/tls.h"
+#include "tls/tls.h"
 
 #include <assert.h>
 #include <stdio.h>

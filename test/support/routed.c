@@ -3,7 +3,7 @@
 #include "support/routed.h"
 
 #include "redis/script.h"
-#include "redis/tls.h"
+#include "tls/tls.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #define WEIR_TEST_SUPPORT_TALK_H
 
 #include "redis/connection.h"
-#include "redis/tls.h"
+#include "tls/tls.h"
 
 #include <stdio.h>
 

@@ -5,11 +5,23 @@
  * otherwise. What OpenSSL allocates, it allocates itself. OpenSSL's queue of errors is the
  * thread's: every call leaves it empty. */
 
-#ifndef WEIR_REDIS_TLS_H
-#define WEIR_REDIS_TLS_H
+#ifndef WEIR_TLS_TLS_H
+#define WEIR_TLS_TLS_H
 
-#include "redis/config.h"
-#include "resp/resp.h"
+#include "base/buffer.h"
+
+#define WEIR_TLS_NAME_MAX 255 /* bytes of a host's name */
+#define WEIR_TLS_PATH_MAX 1023
+
+/* Empty texts stand for "not given". */
+struct weir_tls_config {
+    bool on;
+    bool verify;
+    char ca[WEIR_TLS_PATH_MAX + 1];
+    char cert[WEIR_TLS_PATH_MAX + 1];
+    char key[WEIR_TLS_PATH_MAX + 1];
+    char sni[WEIR_TLS_NAME_MAX + 1];
+};
 
 /* What all connections of a store share: the authorities, the certificate to show. Immutable; any
  * thread may use it. */
