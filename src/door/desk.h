@@ -46,6 +46,7 @@ struct weir_inquiry {
     struct weir_exchange *exchange;
     struct weir_inquiry *next; /* of the same exchange */
     enum weir_verb verb;
+    bool barred;                    /* a deny list denies it: its limits are only looked at */
     struct weir_view *view;         /* NULL for a limit that the peer brought */
     struct weir_ad_hoc *limit_used; /* limits.h; NULL where planned by rules */
     /* By rules: the parts of the plan. A limit of the peer's is one request, and has no part. */
@@ -59,6 +60,8 @@ struct weir_inquiry {
     enum weir_status status; /* WEIR_OK, or why nothing is known */
     struct weir_outcome outcome;
     /* desk.c's. */
+    struct weir_desk *desk; /* where the store answers later */
+    int64_t asked_ns;
     uint32_t calls_left;
     size_t placed; /* where its requests are in the turn's batch */
     struct weir_call *calls;
@@ -81,10 +84,15 @@ struct weir_exchange {
     /* desk.c's. */
     struct weir_exchange *next_pending;
     uint32_t undecided;
+    uint32_t tail_used;
+    void *note_memory;
+    size_t note_size; /* where it is not in the exchange's block */
     bool submitted;
     bool decided;
     bool held;
-    bool direct; /* an answer in `said` */
+    bool direct;  /* an answer in `said` */
+    bool changes; /* has a REFUND or a RESET, which no other request of its session may overtake */
+    bool asked;   /* the store has it, or has answered */
 };
 
 /* ---- Sessions ----------------------------------------------------------------------------- */
@@ -116,9 +124,14 @@ struct weir_session {
     uint32_t owed;
     bool closing; /* nothing more is read; it is closed when all that is owed is answered */
     bool partial; /* a request has begun and is not whole: what request_us is for */
+    void *owner;  /* the server's */
+    /* desk.c's. */
+    uint32_t in_store;             /* exchanges that the store has */
+    bool barrier;                  /* one of them changes something */
+    struct weir_exchange *waiting; /* exchanges that wait for those to be decided, in order */
+    struct weir_exchange *waiting_last;
     bool touched;
     struct weir_session *next_touched;
-    void *owner; /* the server's */
 };
 
 /* A new session of a door. NULL: no memory. The listener and `peer` are borrowed for its life. */
@@ -154,15 +167,15 @@ struct weir_exchange *weir_exchange_new(struct weir_session *session);
 bool weir_exchange_note(struct weir_exchange *exchange, struct weir_bytes bytes);
 
 /* Adds an inquiry by the rules of the policy of now. Errors as weir_policy_plan, with a message.
- * PEEK is a check of cost 0; REFUND and RESET go to every limit that a check would have asked,
- * shadow ones too, listed ones not. */
+ * PEEK answers for the cost and takes nothing; REFUND and RESET go to every limit that a check
+ * would have asked, shadow ones too, listed ones not. */
 WEIR_MUST_CHECK enum weir_status weir_exchange_ask(struct weir_exchange *exchange,
                                                    enum weir_verb verb,
                                                    const struct weir_inquiry_spec *inquiry,
                                                    struct weir_error *ret_error);
 
-/* Adds an inquiry by a limit that the peer brought, which it keeps in use. Errors:
- * WEIR_ERR_KEY_LENGTH, WEIR_ERR_NO_MEMORY. */
+/* Adds an inquiry by a limit that the peer brought; takes over the caller's use of it, also where
+ * it fails. Errors: WEIR_ERR_KEY_LENGTH, WEIR_ERR_NO_MEMORY. */
 struct weir_ad_hoc;
 WEIR_MUST_CHECK enum weir_status weir_exchange_ask_limit(struct weir_exchange *exchange,
                                                          enum weir_verb verb,
@@ -182,6 +195,9 @@ unsigned weir_listener_rights(const struct weir_listener *listener, struct weir_
                               struct weir_bytes secret, struct weir_bytes *ret_name);
 
 /* ---- Desks -------------------------------------------------------------------------------- */
+
+/* The rule under which limits that peers bring are counted. */
+#define WEIR_AD_HOC_RULE "(ad hoc)"
 
 /* What is known of the whole server: the server's. */
 struct weir_service {
@@ -210,6 +226,8 @@ struct weir_desk_options {
     void (*forget)(void *context, struct weir_exchange *exchange);
     /* A session has something in `out`, or may read again. Once a session for each flush. */
     void (*wake)(void *context, struct weir_session *session);
+    /* The store answered outside weir_desk_flush: one is needed soon, without waiting for input. */
+    void (*stir)(void *context);
     void *context;
 };
 
@@ -232,8 +250,11 @@ struct weir_desk {
     struct weir_request *batch; /* of all inquiries of one request each */
     struct weir_decision *batch_decisions;
     size_t batch_room;
-    uint64_t in_store; /* calls that the store has */
-    void *spare;       /* memory of exchanges to use again */
+    struct weir_inquiry **batch_owners;
+    size_t batch_count;
+    uint32_t ad_hoc_number; /* under which limits that peers brought are counted */
+    uint64_t in_store;      /* calls that the store has */
+    void *spare;            /* memory of exchanges to use again */
     uint32_t spare_count;
 };
 
