@@ -147,6 +147,9 @@ void weir_session_begin(struct weir_session *session, const struct weir_session_
                         struct weir_desk *desk, const struct weir_listener *listener,
                         struct weir_bytes peer);
 
+/* It has something in `out`, or may read again: its `wake` follows at the end of the flush. */
+void weir_session_touch(struct weir_session *session);
+
 /* Ends a session: its exchanges are dropped, or orphaned where the store still has them. */
 void weir_session_end(struct weir_session *session);
 

@@ -28,9 +28,6 @@ void weir_inquiry_free(struct weir_desk *desk, struct weir_inquiry *inquiry);
 /* At the end of what the desk puts to the store next. */
 void weir_desk_pend(struct weir_desk *desk, struct weir_exchange *exchange);
 
-/* The session has something to do at the end of the flush. */
-void weir_session_touch(struct weir_session *session);
-
 /* One of the session's exchanges that the store had is decided: what waited for it may go. */
 void weir_session_decided(struct weir_session *session, const struct weir_exchange *decided);
 
