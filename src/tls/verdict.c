@@ -82,6 +82,22 @@ static void format_time(const ASN1_TIME *time, char *buffer, size_t size)
     }
 }
 
+bool weir_tls_is_out_of_date(const X509 *certificate, char *buffer, size_t size)
+{
+    char text[64];
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
+        format_time(X509_get0_notAfter(certificate), text, sizeof(text));
+        (void)snprintf(buffer, size, "the certificate has expired, at %s", text);
+        return true;
+    }
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
+        format_time(X509_get0_notBefore(certificate), text, sizeof(text));
+        (void)snprintf(buffer, size, "the certificate is not valid before %s", text);
+        return true;
+    }
+    return false;
+}
+
 static void describe(X509_STORE_CTX *store, const char *wanted, char *buffer, size_t size)
 {
     const int error = X509_STORE_CTX_get_error(store);
@@ -91,13 +107,9 @@ static void describe(X509_STORE_CTX *store, const char *wanted, char *buffer, si
         (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH)) {
         list_names(certificate, text, sizeof(text));
         (void)snprintf(buffer, size, "the certificate is for %s, not for %.60s", text, wanted);
-    } else if (certificate != NULL && error == X509_V_ERR_CERT_HAS_EXPIRED) {
-        format_time(X509_get0_notAfter(certificate), text, sizeof(text));
-        (void)snprintf(buffer, size, "the certificate has expired, at %s", text);
-    } else if (certificate != NULL && error == X509_V_ERR_CERT_NOT_YET_VALID) {
-        format_time(X509_get0_notBefore(certificate), text, sizeof(text));
-        (void)snprintf(buffer, size, "the certificate is not valid before %s", text);
-    } else {
+    } else if (certificate == NULL ||
+               (error != X509_V_ERR_CERT_HAS_EXPIRED && error != X509_V_ERR_CERT_NOT_YET_VALID) ||
+               !weir_tls_is_out_of_date(certificate, buffer, size)) {
         (void)snprintf(buffer, size, "the certificate is not trusted: %s",
                        X509_verify_cert_error_string(error));
     }
