@@ -58,12 +58,15 @@ struct weir_http_reader {
         size_t target;
         size_t body;
     } max;
-    size_t looked;   /* no head ends before this offset */
+    size_t looked;   /* no line that is being read ends before this offset */
+    size_t line;     /* where it starts: a line of the head, a chunk's, a trailer */
     size_t head_len; /* of a head that is whole; 0 */
     size_t body_len; /* of a body with a length, or of the chunks so far */
-    size_t chunk_at; /* where the next chunk's line starts */
+    size_t chunk;    /* bytes of the chunk whose line was read; 0 */
+    bool begun;      /* the head's first line was read */
     bool chunked;
-    bool continued;
+    bool trailers;         /* the last chunk was read */
+    bool waits;            /* for "100 Continue", which it was not told yet */
     unsigned status;       /* after BAD */
     const char *complaint; /* after BAD: a sentence without its stop; static */
 };
