@@ -81,6 +81,7 @@ struct weir_exchange {
     uint32_t flags;
     uint64_t numbers[4];
     struct weir_bytes note; /* of weir_exchange_note: copied, goes with the exchange */
+    void *hold;             /* the server's, while it is held */
     /* desk.c's. */
     struct weir_exchange *next_pending;
     uint32_t undecided;
