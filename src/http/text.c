@@ -84,10 +84,7 @@ static int hex_digit(char byte)
 static size_t decode_one(struct weir_bytes text, bool plus, char *ret_byte)
 {
     if (*text.ptr != '%') {
-        *ret_byte = '+';
-        if (*text.ptr != '+' || plus) {
-            *ret_byte = *text.ptr == '+' ? ' ' : *text.ptr;
-        }
+        *ret_byte = *text.ptr == '+' && plus ? ' ' : *text.ptr;
         return 1;
     }
     if (text.len < 3) {

@@ -2,7 +2,9 @@
  *
  * Strict: UTF-8, no comments, no trailing commas, no names without quotes, nothing after the value,
  * at most WEIR_JSON_DEPTH levels. A reader allocates nothing but for strings with escapes in them,
- * which are put together in its own scratch. Names that come twice in one object are refused.
+ * which are put together in its own scratch. Names that come twice in one object are refused; so
+ * that looking for them stays cheap, whatever the names, objects that are open at one time may have
+ * WEIR_JSON_NAMES of them in all.
  *
  *     weir_json_begin(&reader, bytes, &scratch);
  *     while ((token = weir_json_next(&reader)) ...)
@@ -16,6 +18,7 @@
 #include "weir/weir.h"
 
 #define WEIR_JSON_DEPTH 16
+#define WEIR_JSON_NAMES 128 /* of all objects that are open at one time */
 
 enum weir_json_token {
     WEIR_JSON_END = 0, /* the value is over, and so are the bytes */
@@ -41,7 +44,14 @@ struct weir_json_reader {
     const char *complaint;  /* static, after WEIR_JSON_BAD */
     unsigned depth;
     uint32_t arrays; /* bit d: level d is an array */
-    uint8_t expects; /* json's own */
+    uint8_t expects; /* json's own, as all below */
+    uint8_t name_count;
+    uint8_t first_names[WEIR_JSON_DEPTH + 1]; /* of level d's: names[first_names[d]] and on */
+    struct weir_json_known {
+        const char *text;
+        uint32_t len;
+        uint32_t hash;
+    } names[WEIR_JSON_NAMES];
 };
 
 /* `scratch` is cleared, and borrowed until the reader is done with: texts with escapes stay good in
