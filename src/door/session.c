@@ -137,7 +137,10 @@ void weir_session_end(struct weir_session *session)
 bool weir_session_is_full(const struct weir_session *session)
 {
     const struct weir_caps *caps = &session->desk->view->config->caps;
-    return session->owed >= caps->pipeline || session->out.len >= caps->output_bytes;
+    /* What is said behind an answer that is owed waits with it. */
+    const size_t said =
+        session->first != NULL && session->last->direct ? session->last->said.len : 0;
+    return session->owed >= caps->pipeline || session->out.len + said >= caps->output_bytes;
 }
 
 /* ---- Exchanges ----------------------------------------------------------------------------- */
