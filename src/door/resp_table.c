@@ -1,0 +1,292 @@
+/* resp_table.c - which commands there are, and how one is found. See resp_parts.h. */
+
+#include "door/resp_parts.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- Subcommands --------------------------------------------------------------------------- */
+
+static const struct weir_resp_command client_parts[] = {
+    {.name = "getname",
+     .arity = 2,
+     .run = weir_resp_run_client_getname,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Tells the connection's name."},
+    {.name = "help",
+     .arity = 2,
+     .run = weir_resp_run_help,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Prints this."},
+    {.name = "id",
+     .arity = 2,
+     .run = weir_resp_run_client_id,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Tells the connection's number."},
+    {.name = "info",
+     .arity = 2,
+     .run = weir_resp_run_client_info,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Tells what is known of the connection."},
+    {.name = "no-evict",
+     .arity = 3,
+     .run = weir_resp_run_client_switch,
+     .flags = "fast",
+     .usage = "ON|OFF",
+     .summary = "Accepted: no connection is ended to save memory."},
+    {.name = "no-touch",
+     .arity = 3,
+     .run = weir_resp_run_client_switch,
+     .flags = "fast",
+     .usage = "ON|OFF",
+     .summary = "Accepted: no key is kept longer for being looked at."},
+    {.name = "reply",
+     .arity = 3,
+     .run = weir_resp_run_client_reply,
+     .flags = "fast",
+     .usage = "ON",
+     .summary = "Accepted: every command is answered."},
+    {.name = "setinfo",
+     .arity = 4,
+     .run = weir_resp_run_client_setinfo,
+     .flags = "fast",
+     .usage = "LIB-NAME|LIB-VER value",
+     .summary = "Names the library that the connection is of."},
+    {.name = "setname",
+     .arity = 3,
+     .run = weir_resp_run_client_setname,
+     .flags = "fast",
+     .usage = "name",
+     .summary = "Names the connection."},
+};
+
+static const struct weir_resp_command command_parts[] = {
+    {.name = "count",
+     .arity = 2,
+     .run = weir_resp_run_command_count,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Tells how many commands there are."},
+    {.name = "docs",
+     .arity = -2,
+     .run = weir_resp_run_command_docs,
+     .flags = "fast",
+     .usage = "[command ...]",
+     .summary = "Describes commands."},
+    {.name = "help",
+     .arity = 2,
+     .run = weir_resp_run_help,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Prints this."},
+    {.name = "info",
+     .arity = -2,
+     .run = weir_resp_run_command_info,
+     .flags = "fast",
+     .usage = "[command ...]",
+     .summary = "Tells arity, flags and keys of commands."},
+    {.name = "list",
+     .arity = 2,
+     .run = weir_resp_run_command_list,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Lists the names of the commands."},
+};
+
+static const struct weir_resp_command config_parts[] = {
+    {.name = "get",
+     .arity = -3,
+     .needs = WEIR_RIGHT_READ,
+     .run = weir_resp_run_config_get,
+     .flags = "admin fast",
+     .usage = "setting [setting ...]",
+     .summary = "Tells those settings that this server has too."},
+    {.name = "help",
+     .arity = 2,
+     .run = weir_resp_run_help,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Prints this."},
+};
+
+/* ---- Commands ------------------------------------------------------------------------------ */
+
+#define CHECK_USAGE                                                                      \
+    "ATTRS count name value [name value ...] [RULE name] [COST cost] | LIMIT limit key " \
+    "[NAME name] [COST cost]"
+#define RESET_USAGE \
+    "ATTRS count name value [name value ...] [RULE name] | LIMIT limit key [NAME name]"
+
+/* What is asked most stands first. */
+const struct weir_resp_command weir_resp_commands[] = {
+    {.name = "cl.throttle",
+     .arity = -1, /* it says itself what is missing, in redis-cell's words */
+     .needs = WEIR_RIGHT_DECIDE,
+     .has_key = true,
+     .run = weir_resp_run_cl_throttle,
+     .flags = "write fast",
+     .usage = "key max_burst count period [quantity]",
+     .summary = "Decides under a limit in numbers, as redis-cell does."},
+    {.name = "throttle",
+     .arity = -5,
+     .needs = WEIR_RIGHT_DECIDE,
+     .has_key = true,
+     .run = weir_resp_run_throttle,
+     .flags = "write fast",
+     .usage = "key max_burst count_per_period period [quantity]",
+     .summary = "Decides under a limit in numbers, as throttlecrab does."},
+    {.name = "weir.check",
+     .arity = -3,
+     .needs = WEIR_RIGHT_DECIDE,
+     .run = weir_resp_run_check,
+     .flags = "write fast",
+     .usage = CHECK_USAGE,
+     .summary = "Decides by the rules, or under a limit of its own."},
+    {.name = "ping",
+     .arity = -1,
+     .run = weir_resp_run_ping,
+     .flags = "fast",
+     .usage = "[message]",
+     .summary = "Answers PONG, or the message."},
+    {.name = "weir.peek",
+     .arity = -3,
+     .needs = WEIR_RIGHT_DECIDE,
+     .run = weir_resp_run_peek,
+     .flags = "readonly fast",
+     .usage = CHECK_USAGE,
+     .summary = "Tells what WEIR.CHECK would answer, and takes nothing."},
+    {.name = "weir.refund",
+     .arity = -3,
+     .needs = WEIR_RIGHT_DECIDE,
+     .run = weir_resp_run_refund,
+     .flags = "write fast",
+     .usage = CHECK_USAGE,
+     .summary = "Gives back what a request took that was not made."},
+    {.name = "weir.reset",
+     .arity = -3,
+     .needs = WEIR_RIGHT_ADMINISTER,
+     .run = weir_resp_run_forget,
+     .flags = "write admin fast",
+     .usage = RESET_USAGE,
+     .summary = "Forgets a key, under each limit that a check would have asked."},
+    {.name = "auth",
+     .arity = -2,
+     .needs = WEIR_RESP_ANYBODY,
+     .run = weir_resp_run_auth,
+     .flags = "no_auth fast",
+     .usage = "[user] token",
+     .summary = "Shows a token."},
+    {.name = "client",
+     .arity = -2,
+     .run = weir_resp_run_help,
+     .flags = "",
+     .usage = "subcommand",
+     .summary = "What client libraries say of themselves.",
+     .parts = client_parts,
+     .part_count = COUNT(client_parts)},
+    {.name = "command",
+     .arity = -1,
+     .run = weir_resp_run_command,
+     .flags = "",
+     .usage = "[subcommand]",
+     .summary = "Describes the commands.",
+     .parts = command_parts,
+     .part_count = COUNT(command_parts)},
+    {.name = "config",
+     .arity = -2,
+     .run = weir_resp_run_help,
+     .flags = "",
+     .usage = "GET setting [setting ...]",
+     .summary = "Tells settings.",
+     .parts = config_parts,
+     .part_count = COUNT(config_parts)},
+    {.name = "discard",
+     .arity = 1,
+     .run = weir_resp_run_transaction,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Refused: there are no transactions."},
+    {.name = "echo",
+     .arity = 2,
+     .run = weir_resp_run_echo,
+     .flags = "fast",
+     .usage = "message",
+     .summary = "Answers the message."},
+    {.name = "exec",
+     .arity = 1,
+     .run = weir_resp_run_transaction,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Refused: there are no transactions."},
+    {.name = "hello",
+     .arity = -1,
+     .needs = WEIR_RESP_ANYBODY,
+     .run = weir_resp_run_hello,
+     .flags = "no_auth fast",
+     .usage = "[2|3 [AUTH user token] [SETNAME name]]",
+     .summary = "Chooses the protocol's version, and tells what server this is."},
+    {.name = "info",
+     .arity = -1,
+     .run = weir_resp_run_info,
+     .flags = "",
+     .usage = "[section ...]",
+     .summary = "Tells of the server."},
+    {.name = "multi",
+     .arity = 1,
+     .run = weir_resp_run_transaction,
+     .flags = "fast",
+     .usage = "",
+     .summary = "Refused: there are no transactions."},
+    {.name = "quit",
+     .arity = -1,
+     .needs = WEIR_RESP_ANYBODY,
+     .run = weir_resp_run_quit,
+     .flags = "no_auth fast",
+     .usage = "",
+     .summary = "Ends the connection."},
+    {.name = "reset",
+     .arity = 1,
+     .needs = WEIR_RESP_ANYBODY,
+     .run = weir_resp_run_reset,
+     .flags = "no_auth fast",
+     .usage = "",
+     .summary = "Makes the connection as it was at its start."},
+    {.name = "select",
+     .arity = 2,
+     .run = weir_resp_run_select,
+     .flags = "fast",
+     .usage = "0",
+     .summary = "Accepted for database 0, which is the only one."},
+};
+
+const size_t weir_resp_command_count = COUNT(weir_resp_commands);
+
+/* ---- Looking up ---------------------------------------------------------------------------- */
+
+bool weir_resp_is(struct weir_bytes bytes, const char *text)
+{
+    size_t at = 0;
+    for (; at < bytes.len && text[at] != '\0'; at++) {
+        const char byte = bytes.ptr[at];
+        const char small = byte >= 'A' && byte <= 'Z' ? (char)(byte + ('a' - 'A')) : byte;
+        if (small != text[at]) {
+            return false;
+        }
+    }
+    return at == bytes.len && text[at] == '\0';
+}
+
+/* Nearly all differ in their first letter from what is asked for. */
+const struct weir_resp_command *weir_resp_find(const struct weir_resp_command *commands,
+                                               size_t count, struct weir_bytes name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (weir_resp_is(name, commands[i].name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
