@@ -29,7 +29,7 @@ void weir_log_set(struct weir_log *log, enum weir_log_line level, bool json, uin
 bool weir_log_wants(const struct weir_log *log, enum weir_log_line line);
 
 /* `event` is a few words; then names and values in turn, and NULL. Threads: any. */
-void weir_log(struct weir_log *log, enum weir_log_line line, const char *event, ...)
+void weir_log(struct weir_log *log, enum weir_log_line level, const char *event, ...)
     __attribute__((sentinel));
 
 /* A denial, at most `denials` a second; how many were left out is told with the next that is not.

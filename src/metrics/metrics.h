@@ -17,6 +17,11 @@
 
 #define WEIR_METRIC_RULES_MAX 20000
 
+/* Offenders that are watched of one rule, at most; and what all their lists may take together. A
+ * rule that first denies when this is used up shares one list of its worker with all such rules. */
+#define WEIR_METRIC_TOP_MAX 1000
+#define WEIR_METRIC_TOP_BYTES_MAX (UINT64_C(64) << 20)
+
 enum weir_door {
     WEIR_DOOR_HTTP = 0,
     WEIR_DOOR_RESP,
@@ -60,7 +65,8 @@ enum weir_count {
 struct weir_metrics;
 struct weir_tally; /* one worker's */
 
-/* `top` offenders of each rule are watched (0: none). NULL: no memory. */
+/* `top` offenders of each rule are watched (0: none; more than WEIR_METRIC_TOP_MAX: that many).
+ * NULL: no memory. */
 struct weir_metrics *weir_metrics_new(uint32_t workers, uint32_t top);
 void weir_metrics_free(struct weir_metrics *metrics);
 struct weir_tally *weir_metrics_tally(struct weir_metrics *metrics, uint32_t worker);
@@ -108,7 +114,8 @@ void weir_metrics_tell(struct weir_metrics *metrics, const struct weir_metrics_f
 
 /* One offender of a rule. */
 struct weir_offender {
-    char key[256];   /* cut, with "..." at its end, where it is longer */
+    char key[256];   /* cut, with "..." at its end, where it is longer; a NUL after it */
+    size_t key_len;  /* it may have NULs in it too */
     uint32_t rule;   /* as weir_metrics_rule gave it */
     uint64_t denied; /* cost denied: never less than it was, */
     uint64_t error;  /* and at most so much more */
