@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "door/desk_parts.h"
+#include "door/http_door.h"
 #include "weir/store.h"
 
 #include <assert.h>
@@ -58,6 +59,7 @@ static void free_memory(struct weir_desk *desk)
     weir_buffer_deinit(&desk->scratch);
     weir_buffer_deinit(&desk->scratch_more);
     weir_ad_hoc_limits_free(desk->limits);
+    weir_http_wanted_free(desk->http_wanted);
     weir_release(allocator, desk->batch, BATCH_MAX * sizeof(*desk->batch));
     weir_release(allocator, desk->batch_decisions, BATCH_MAX * sizeof(*desk->batch_decisions));
     weir_release(allocator, (void *)desk->batch_owners, BATCH_MAX * sizeof(*desk->batch_owners));
