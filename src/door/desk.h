@@ -240,13 +240,13 @@ struct weir_desk {
     struct weir_desk_options options;
     const struct weir_allocator *allocator;
     struct weir_view *view;
-    struct weir_plan plan;             /* scratch */
-    struct weir_buffer scratch;        /* a door's, during one read or answer */
-    struct weir_buffer scratch_more;   /* and a second */
-    struct weir_buffer none;           /* what weir_session_say gives where there is no memory */
-    struct weir_ad_hoc_limits *limits; /* limits.h */
+    struct weir_plan plan;                /* scratch */
+    struct weir_buffer scratch;           /* a door's, during one read or answer */
+    struct weir_buffer scratch_more;      /* and a second */
+    struct weir_buffer none;              /* what weir_session_say gives where there is no memory */
+    struct weir_ad_hoc_limits *limits;    /* limits.h */
     struct weir_http_wanted *http_wanted; /* http_wanted.c's: what the policy's rules look at */
-    bool immediate;                    /* the store answers at once */
+    bool immediate;                       /* the store answers at once */
     int64_t now_us; /* the wall clock at the start of this turn, or of the flush */
     int64_t now_ns; /* monotonic, likewise */
     struct weir_exchange *pending;
