@@ -55,15 +55,20 @@ struct weir_redis_options {
     struct uv_loop_s *loop;
     struct weir_bytes password; /* instead of one in the URL, where it may be seen by others */
     struct weir_bytes sentinel_password;
+    /* What on_error=local asks, in place of a table of this handle's own: one of weir_open with a
+     * memory: URL, that outlives this one. Handles of one process that are given the same have one
+     * budget between them while Redis is gone, not one each. weir_stats of this one leaves it out.
+     * NULL: a table of its own, of the URL's `local=`. */
+    struct weir *local;
 };
 
 /* Opens the store that `url` names. A child after fork must open its own and leave this one alone.
  * Returns without having connected: a server that is not there
  * yet is one that is gone, and on_error decides. `options` may be NULL, and so may `ret_error`,
  * which is written only on failure and never holds a password. Also takes memory: and shm: URLs, as
- * weir_open does, so that one call serves all (`loop` is then not used). Errors: WEIR_ERR_URL,
- * WEIR_ERR_ARGUMENT, WEIR_ERR_NO_MEMORY, WEIR_ERR_SYSTEM (a file, a thread), and those of
- * weir_open. */
+ * weir_open does, so that one call serves all (`loop` and `local` are then not used). Errors:
+ * WEIR_ERR_URL, WEIR_ERR_ARGUMENT (`local` is no memory: store, too), WEIR_ERR_NO_MEMORY,
+ * WEIR_ERR_SYSTEM (a file, a thread), and those of weir_open. */
 WEIR_API WEIR_MUST_CHECK enum weir_status weir_redis_open(const char *url,
                                                           const struct weir_redis_options *options,
                                                           struct weir **ret_weir,

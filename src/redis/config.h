@@ -46,6 +46,7 @@ struct weir_redis_config {
     struct weir_tls_config tls;
     int64_t deadline_us;
     enum weir_on_error on_error; /* never DEFAULT */
+    struct weir *local;          /* the caller's, for `local`; NULL: the fallback opens one */
     uint64_t local_size;         /* bytes */
     bool local_mapped;           /* the caller has brought no allocator: from the system's pages */
     uint64_t deny_cache_size;    /* bytes; 0: none */

@@ -1,12 +1,12 @@
 /* fallback.c - see fallback.h.
  *
- * The local table is an ordinary memory: store, asked by the library's public calls. It is opened
- * by the first request that needs it and lives as long as the fallback, so that a second outage
- * finds what the first one left. Where there is no memory for it, the request is denied:
- * on_error=local was chosen to keep limits, and this keeps them. It is tried again at the next
- * request.
+ * The local table is an ordinary memory: store, asked by the library's public calls. Where the
+ * caller has not brought one it is opened by the first request that needs it and lives as long as
+ * the fallback, so that a second outage finds what the first one left. Where there is no memory for
+ * it, the request is denied: on_error=local was chosen to keep limits, and this keeps them. It is
+ * tried again at the next request.
  *
- * Invariant: `local` is written once, from NULL, under the lock. */
+ * Invariant: `own` is written once, from NULL, under the lock. */
 
 #include "redis/fallback.h"
 
@@ -22,7 +22,7 @@ struct weir_fallback {
     struct weir_allocator allocator;
     const struct weir_redis_config *config;
     pthread_mutex_t lock;
-    struct weir *local; /* NULL: not needed yet */
+    struct weir *own; /* the local table; NULL: the caller's is used, or none was needed yet */
 };
 
 struct weir_fallback *weir_fallback_new(const struct weir_redis_config *config,
@@ -49,7 +49,7 @@ void weir_fallback_free(struct weir_fallback *fallback)
     if (fallback == NULL) {
         return;
     }
-    weir_close(fallback->local);
+    weir_close(fallback->own);
     (void)pthread_mutex_destroy(&fallback->lock);
     const struct weir_allocator allocator = fallback->allocator;
     weir_release(&allocator, fallback, sizeof(*fallback));
@@ -57,20 +57,30 @@ void weir_fallback_free(struct weir_fallback *fallback)
 
 /* ---- The local table ---- */
 
+/* The fallback's own table if there is one already, or NULL. */
+static struct weir *own_if_open(struct weir_fallback *fallback)
+{
+    (void)pthread_mutex_lock(&fallback->lock);
+    struct weir *own = fallback->own;
+    (void)pthread_mutex_unlock(&fallback->lock);
+    return own;
+}
+
 /* The table if there is one already, or NULL. */
 static struct weir *local_if_open(struct weir_fallback *fallback)
 {
-    (void)pthread_mutex_lock(&fallback->lock);
-    struct weir *local = fallback->local;
-    (void)pthread_mutex_unlock(&fallback->lock);
-    return local;
+    struct weir *given = fallback->config->local;
+    return given != NULL ? given : own_if_open(fallback);
 }
 
 /* The table, opened if need be; NULL where there is no memory for it. */
 static struct weir *local_open(struct weir_fallback *fallback)
 {
+    if (fallback->config->local != NULL) {
+        return fallback->config->local;
+    }
     (void)pthread_mutex_lock(&fallback->lock);
-    if (fallback->local == NULL) {
+    if (fallback->own == NULL) {
         char url[64];
         (void)snprintf(url, sizeof(url), "memory:?size=%" PRIu64, fallback->config->local_size);
         /* Somebody waits for this: from the system's pages it is there at once, and what is kept
@@ -79,12 +89,12 @@ static struct weir *local_open(struct weir_fallback *fallback)
         const struct weir_options options = {sizeof(options), mapped ? NULL : &fallback->allocator};
         struct weir *opened = NULL;
         if (weir_open(url, &options, &opened, NULL) == WEIR_OK) {
-            fallback->local = opened;
+            fallback->own = opened;
         }
     }
-    struct weir *local = fallback->local;
+    struct weir *own = fallback->own;
     (void)pthread_mutex_unlock(&fallback->lock);
-    return local;
+    return own;
 }
 
 static void decided(struct weir_call *call)
@@ -306,9 +316,9 @@ void weir_fallback_stats(struct weir_fallback *fallback, int64_t now_us,
                          struct weir_stats *ret_stats)
 {
     assert(fallback != NULL && ret_stats != NULL);
-    struct weir *local = local_if_open(fallback);
+    struct weir *table = own_if_open(fallback);
     struct weir_stats own = {.size = sizeof(own)};
-    if (local == NULL || weir_stats(local, now_us, &own) != WEIR_OK) {
+    if (table == NULL || weir_stats(table, now_us, &own) != WEIR_OK) {
         return;
     }
     ret_stats->bytes = own.bytes;

@@ -4,7 +4,8 @@
  *     allow   everything passes
  *     local   a table in this process, opened when it is first needed, under the same limits;
  *             what it admits is not told to Redis when that is back, and each process has its
- *             own: over n processes at most n budgets pass
+ *             own: over n processes at most n budgets pass. Handles that were given one
+ *             table (redis.h, `local`) share it
  *
  * A cost that can never fit is denied with WEIR_NEVER by all three. Where there is no memory for
  * the table, local denies (source ON_ERROR, failure NO_MEMORY), as whoever chose it wanted limits
@@ -52,7 +53,7 @@ enum weir_status weir_fallback_decide_all(struct weir_fallback *fallback,
 /* Forgets `key` in the local table, where there is one: after Redis did. */
 void weir_fallback_forget(struct weir_fallback *fallback, const struct weir_request *request);
 
-/* Fills in the lines of the local table, once there is one; leaves the others alone. */
+/* Fills in the lines of its own local table, once there is one; leaves the others alone. */
 void weir_fallback_stats(struct weir_fallback *fallback, int64_t now_us,
                          struct weir_stats *ret_stats);
 

@@ -257,6 +257,23 @@ static enum weir_status open_in_memory(const char *url, const struct weir_redis_
     return weir_open(url, &plain, ret_weir, ret_error);
 }
 
+/* Takes the caller's local table, which has to answer at once and to have every algorithm. */
+static enum weir_status take_local(struct redis_store *store,
+                                   const struct weir_redis_options *options,
+                                   struct weir_error *ret_error)
+{
+    struct weir *local = options != NULL ? options->local : NULL;
+    if (local != NULL) {
+        const struct weir_store *behind = weir_store_of(local);
+        if (behind->ops->submit != NULL || behind->algorithms != WEIR_ALGORITHMS_ALL) {
+            weir_error_set(ret_error, 0, 0, "expected options.local to be a memory: store");
+            return WEIR_ERR_ARGUMENT;
+        }
+    }
+    store->config.local = local;
+    return WEIR_OK;
+}
+
 static enum weir_status start(struct redis_store *store, const struct weir_redis_options *options,
                               struct weir_error *ret_error)
 {
@@ -297,6 +314,9 @@ enum weir_status weir_redis_open(const char *url, const struct weir_redis_option
     }
     enum weir_status status = weir_redis_config_read(url, options, &store->config, ret_error);
     store->config.local_mapped = allocator == NULL;
+    if (status == WEIR_OK) {
+        status = take_local(store, options, ret_error);
+    }
     if (status == WEIR_OK) {
         status = start(store, options, ret_error);
     }

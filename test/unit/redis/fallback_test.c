@@ -519,6 +519,35 @@ static void threads_share_one_table(void **state)
     }
 }
 
+/* Two handles that were given one table have one budget, and it is not theirs to close or count. */
+static void a_table_may_be_shared(void **state)
+{
+    (void)state;
+    struct weir *shared = fixture_open("memory:?size=64KiB");
+    struct scene scenes[2];
+    unsigned admitted = 0;
+    for (size_t i = 0; i < 2; i++) {
+        scenes[i] = scene_open(WEIR_ON_ERROR_LOCAL, "10/h");
+        scenes[i].config->local = shared;
+    }
+    for (unsigned i = 0; i < 24; i++) {
+        const struct weir_decision decision = ask(&scenes[i % 2], WEIR_VERB_CHECK, 1);
+        assert_int_equal(decision.source, WEIR_SOURCE_LOCAL);
+        assert_int_equal(decision.failure, WEIR_FAILURE_TIMEOUT);
+        admitted += decision.allowed;
+    }
+    assert_int_equal(admitted, 10);
+    struct weir_stats stats = {.size = sizeof(stats)};
+    weir_fallback_stats(scenes[0].fallback, NOW, &stats);
+    assert_int_equal(stats.bytes, 0);
+    const struct weir_request request = {scenes[0].limit, weir_text("k"), 1};
+    weir_fallback_forget(scenes[0].fallback, &request);
+    scene_close(&scenes[0]);
+    assert_true(ask(&scenes[1], WEIR_VERB_CHECK, 1).allowed);
+    scene_close(&scenes[1]);
+    weir_close(shared);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +565,7 @@ int main(void)
         cmocka_unit_test(the_table_is_opened_when_it_is_needed_and_once),
         cmocka_unit_test(without_memory_local_denies_until_there_is_some),
         cmocka_unit_test(threads_share_one_table),
+        cmocka_unit_test(a_table_may_be_shared),
     };
     return cmocka_run_group_tests_name("fallback", tests, NULL, NULL);
 }
