@@ -14,7 +14,8 @@
 WEIR_MUST_CHECK enum weir_status weir_activation_take(const char *name, int *ret_fd,
                                                       struct weir_error *ret_error);
 
-/* Removes the variables, so that no child takes itself to be meant. */
+/* Closes what was handed over, of which only the copies are used, and removes the variables, so
+ * that no child takes itself to be meant. */
 void weir_activation_forget(void);
 
 #endif
