@@ -43,8 +43,8 @@ static bool is_host_byte(char c)
            (c != '\0' && strchr(".-_:%", c) != NULL);
 }
 
-bool weir_address_read(struct weir_bytes text, const struct weir_address *asked,
-                       struct weir_address *ret_address)
+bool weir_address_moved(struct weir_bytes text, const struct weir_address *asked,
+                        struct weir_address *ret_address)
 {
     const char *colon = text.len > 0 ? memrchr(text.ptr, ':', text.len) : NULL;
     if (colon == NULL) {

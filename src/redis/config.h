@@ -68,7 +68,7 @@ bool weir_address_same(const struct weir_address *a, const struct weir_address *
 
 /* Reads "host:port" as MOVED and ASK write it (an IPv6 address has no brackets there; an empty host
  * is the one of `asked`); false where it is none. */
-bool weir_address_read(struct weir_bytes text, const struct weir_address *asked,
-                       struct weir_address *ret_address);
+bool weir_address_moved(struct weir_bytes text, const struct weir_address *asked,
+                        struct weir_address *ret_address);
 
 #endif

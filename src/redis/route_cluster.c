@@ -477,7 +477,7 @@ static struct weir_node *redirected(struct cluster *cluster, const struct weir_n
 {
     struct weir_address address;
     size_t place = NOBODY;
-    if (weir_address_read(complaint->address, weir_node_address(node), &address)) {
+    if (weir_address_moved(complaint->address, weir_node_address(node), &address)) {
         place = member_at(cluster, &address);
     }
     if (place == NOBODY) {

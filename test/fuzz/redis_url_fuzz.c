@@ -45,7 +45,7 @@ static void check_address(const struct weir_address *address)
             redirection[length++] = *at;
         }
     }
-    if (!weir_address_read(weir_bytes(redirection, length), &nobody, &again) ||
+    if (!weir_address_moved(weir_bytes(redirection, length), &nobody, &again) ||
         !weir_address_same(address, &again)) {
         abort();
     }

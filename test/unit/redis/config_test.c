@@ -459,7 +459,7 @@ static void addresses_of_redirections_are_read(void **state)
     };
     struct weir_address address;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_true(weir_address_read(weir_text(good[i].text), &asked, &address));
+        assert_true(weir_address_moved(weir_text(good[i].text), &asked, &address));
         assert_string_equal(address.host, good[i].host);
         assert_int_equal(address.port, good[i].port);
     }
@@ -467,15 +467,15 @@ static void addresses_of_redirections_are_read(void **state)
                                         "?:1", "a b:1", "a\n:1", "a:-1", "a:999999"};
     const struct weir_address before = address;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        assert_false(weir_address_read(weir_text(wrong[i]), &asked, &address));
+        assert_false(weir_address_moved(weir_text(wrong[i]), &asked, &address));
     }
     char text[WEIR_HOST_MAX + 8];
     memset(text, 'h', sizeof(text));
     memcpy(text + WEIR_HOST_MAX + 1, ":1", 2);
-    assert_false(weir_address_read(weir_bytes(text, WEIR_HOST_MAX + 3), &asked, &address));
+    assert_false(weir_address_moved(weir_bytes(text, WEIR_HOST_MAX + 3), &asked, &address));
     assert_memory_equal(&address, &before, sizeof(before));
-    assert_true(weir_address_read(weir_bytes(text + 1, WEIR_HOST_MAX + 2), &asked, &address));
-    assert_false(weir_address_read(weir_bytes(NULL, 0), &asked, &address));
+    assert_true(weir_address_moved(weir_bytes(text + 1, WEIR_HOST_MAX + 2), &asked, &address));
+    assert_false(weir_address_moved(weir_bytes(NULL, 0), &asked, &address));
 }
 
 int main(void)
