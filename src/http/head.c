@@ -106,9 +106,6 @@ static const char *read_target(struct weir_http_reader *reader, const char *at, 
     }
     request->target = weir_bytes(at, len);
     request->host = weir_bytes(NULL, 0);
-    if (*at != '/') {
-        return read_other_target(reader, request) ? after + 1 : NULL;
-    }
     request->path = weir_bytes(at, (size_t)(path_end - at));
     request->query = path_end == after ? weir_bytes(NULL, 0)
                                        : weir_bytes(path_end + 1, (size_t)(after - path_end) - 1);
@@ -135,17 +132,23 @@ static const char *read_version(struct weir_http_reader *reader, const char *at,
     return at + VERSION_LEN;
 }
 
+/* What can be said of a target once it is known that this is HTTP of our version. */
+static inline bool check_target(struct weir_http_reader *reader, struct weir_http_request *request)
+{
+    if (request->method.len == 7 && memcmp(request->method.ptr, "CONNECT", 7) == 0) {
+        weir_http_bad(reader, 501, "CONNECT is for proxies");
+        return false;
+    }
+    return *request->target.ptr == '/' || read_other_target(reader, request);
+}
+
 const char *weir_http_request_line(struct weir_http_reader *reader, const char *at, const char *end,
                                    struct weir_http_request *request)
 {
     at = read_method(reader, at, end, request);
     at = at == NULL ? NULL : read_target(reader, at, end, request);
     at = at == NULL ? NULL : read_version(reader, at, end, request);
-    if (at != NULL && request->method.len == 7 && memcmp(request->method.ptr, "CONNECT", 7) == 0) {
-        weir_http_bad(reader, 501, "CONNECT is for proxies");
-        return NULL;
-    }
-    return at;
+    return at != NULL && check_target(reader, request) ? at : NULL;
 }
 
 /* ---- A header ----------------------------------------------------------------------------- */

@@ -38,7 +38,7 @@ size_t resp_text_bytes(const char *text, char *bytes)
     return len;
 }
 
-static void print_bytes(FILE *to, struct weir_bytes bytes)
+void resp_text_print(FILE *to, struct weir_bytes bytes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         const unsigned char byte = (unsigned char)bytes.ptr[i];
@@ -78,7 +78,7 @@ static void print_scalar(FILE *to, const struct weir_resp_value *value)
         assert(value->integer == 0 || value->integer == 1);
         (void)fputs(value->integer == 1 ? "true" : "false", to);
     } else {
-        print_bytes(to, value->text);
+        resp_text_print(to, value->text);
         (void)fputs(value->type == WEIR_RESP_BULK ? "\"" : "", to);
     }
 }

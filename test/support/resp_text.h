@@ -13,9 +13,14 @@
 #include "resp/resp.h"
 #include "support/random.h"
 
+#include <stdio.h>
+
 /* Writes the bytes that `text` stands for, where \r, \n, \\, \" and \xHH are as above, to `bytes`,
  * which has room for strlen(text); returns how many. */
 size_t resp_text_bytes(const char *text, char *bytes);
+
+/* Writes bytes to `to` in that way. */
+void resp_text_print(FILE *to, struct weir_bytes bytes);
 
 /* How bytes come: all at once, `first` and then the rest, one by one, or as it happens. */
 enum resp_pieces {

@@ -9,89 +9,45 @@
 
 #include "support/random.h"
 #include "support/resp_text.h"
+#include "support/wire.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest line of a file, and the most that a case, or all good ones of a file, come to. */
-#define WIRE_LINE_MAX 4096
-#define WIRE_CASE_MAX 16384
+/* The most that all good cases of a kind come to. */
 #define WIRE_ALL_MAX (1 << 18)
 
 static const char *const reply_files[] = {"replies.txt", "resp3.txt", "refused.txt"};
 static const char *const command_files[] = {"commands.txt"};
 
-/* A file that is being read, and one case of it. */
-struct wire {
-    FILE *file;
-    char line[WIRE_LINE_MAX]; /* the first that belongs to the next case; empty at the end */
-    char bytes[WIRE_CASE_MAX];
-    size_t len;
-    char expected[WIRE_CASE_MAX];
+/* A case, and how it is read. */
+struct subject {
+    const struct wire_case *wire;
     struct weir_resp_limits limits;
-    size_t cases;
 };
 
-static void next_line(struct wire *wire)
-{
-    do {
-        if (fgets(wire->line, sizeof(wire->line), wire->file) == NULL) {
-            wire->line[0] = '\0';
-            return;
-        }
-        char *end = strchr(wire->line, '\n');
-        assert_non_null(end);
-        *end = '\0';
-    } while (wire->line[0] == '\0' || strncmp(wire->line, "# ", 2) == 0);
-}
+struct looking {
+    void (*look)(const struct subject *subject, void *context);
+    void *context;
+    struct weir_resp_limits limits;
+};
 
-static bool is_expected(const char *line)
+static void look_with_limits(const struct wire_case *wire, void *context)
 {
-    return strncmp(line, "    ", 4) == 0;
-}
-
-/* Reads the next case; false at the end of the file. */
-static bool next_case(struct wire *wire)
-{
-    wire->len = 0;
-    size_t expected = 0;
-    while (wire->line[0] != '\0' && !is_expected(wire->line)) {
-        assert_true(wire->len + strlen(wire->line) <= sizeof(wire->bytes));
-        wire->len += resp_text_bytes(wire->line, wire->bytes + wire->len);
-        next_line(wire);
-    }
-    while (is_expected(wire->line)) {
-        const int len = snprintf(wire->expected + expected, sizeof(wire->expected) - expected,
-                                 "%s\n", wire->line + 4);
-        assert_true(len > 0 && (size_t)len < sizeof(wire->expected) - expected);
-        expected += (size_t)len;
-        next_line(wire);
-    }
-    assert_true((wire->len == 0) == (expected == 0));
-    wire->cases++;
-    return wire->len > 0;
+    const struct looking *looking = context;
+    const struct subject subject = {wire, looking->limits};
+    looking->look(&subject, looking->context);
 }
 
 /* Calls `look` with each case of a file. */
 static void each_case(const char *name, bool commands,
-                      void (*look)(const struct wire *wire, void *context), void *context)
+                      void (*look)(const struct subject *subject, void *context), void *context)
 {
-    struct wire wire = {.limits = {.commands = commands}};
-    char path[256];
-    (void)snprintf(path, sizeof(path), "test/wire/%s", name);
-    wire.file = fopen(path, "r");
-    assert_non_null(wire.file);
-    next_line(&wire);
-    while (next_case(&wire)) {
-        look(&wire, context);
-    }
-    assert_true(feof(wire.file));
-    assert_true(wire.cases > 10);
-    (void)fclose(wire.file);
+    struct looking looking = {look, context, {.commands = commands}};
+    wire_each(name, look_with_limits, &looking);
 }
 
-static void each_file(void (*look)(const struct wire *wire, void *context), void *context)
+static void each_file(void (*look)(const struct subject *subject, void *context), void *context)
 {
     for (size_t i = 0; i < sizeof(reply_files) / sizeof(reply_files[0]); i++) {
         each_case(reply_files[i], false, look, context);
@@ -101,52 +57,52 @@ static void each_file(void (*look)(const struct wire *wire, void *context), void
     }
 }
 
-static void expect(const struct wire *wire, struct resp_feed feed)
+static void expect(const struct subject *subject, struct resp_feed feed)
 {
-    char *text = resp_transcript(&wire->limits, weir_bytes(wire->bytes, wire->len), feed);
-    if (strcmp(text, wire->expected) != 0) {
-        print_error("%.*s (pieces %d, %zu)\n", (int)wire->len, wire->bytes, (int)feed.pieces,
-                    feed.first);
+    char *text = resp_transcript(&subject->limits, subject->wire->bytes, feed);
+    if (strcmp(text, subject->wire->expected) != 0) {
+        print_error("%.*s (pieces %d, %zu)\n", (int)subject->wire->bytes.len,
+                    subject->wire->bytes.ptr, (int)feed.pieces, feed.first);
     }
-    assert_string_equal(text, wire->expected);
+    assert_string_equal(text, subject->wire->expected);
     free(text);
 }
 
-static void look_whole(const struct wire *wire, void *context)
+static void look_whole(const struct subject *subject, void *context)
 {
     (void)context;
-    expect(wire, (struct resp_feed){.pieces = RESP_WHOLE});
+    expect(subject, (struct resp_feed){.pieces = RESP_WHOLE});
 }
 
-static void look_in_two(const struct wire *wire, void *context)
+static void look_in_two(const struct subject *subject, void *context)
 {
     (void)context;
-    for (size_t first = 1; first < wire->len; first++) {
-        expect(wire, (struct resp_feed){.pieces = RESP_TWO, .first = first});
+    for (size_t first = 1; first < subject->wire->bytes.len; first++) {
+        expect(subject, (struct resp_feed){.pieces = RESP_TWO, .first = first});
     }
 }
 
-static void look_byte_by_byte(const struct wire *wire, void *context)
+static void look_byte_by_byte(const struct subject *subject, void *context)
 {
     (void)context;
-    expect(wire, (struct resp_feed){.pieces = RESP_SINGLE});
+    expect(subject, (struct resp_feed){.pieces = RESP_SINGLE});
 }
 
 /* What is cut off is never a value that the whole has not, and never bad. */
-static void look_cut_off(const struct wire *wire, void *context)
+static void look_cut_off(const struct subject *subject, void *context)
 {
     (void)context;
-    if (resp_transcript_trouble(wire->expected) != NULL) {
+    if (resp_transcript_trouble(subject->wire->expected) != NULL) {
         return;
     }
-    for (size_t len = 1; len < wire->len; len++) {
-        char *text = resp_transcript(&wire->limits, weir_bytes(wire->bytes, len),
+    for (size_t len = 1; len < subject->wire->bytes.len; len++) {
+        char *text = resp_transcript(&subject->limits, weir_bytes(subject->wire->bytes.ptr, len),
                                      (struct resp_feed){.pieces = RESP_WHOLE});
         const char *trouble = resp_transcript_trouble(text);
         const size_t values = trouble != NULL ? (size_t)(trouble - text) : strlen(text);
         assert_true(trouble == NULL || strcmp(trouble, "more\n") == 0);
-        assert_true(values < strlen(wire->expected));
-        assert_memory_equal(text, wire->expected, values);
+        assert_true(values < strlen(subject->wire->expected));
+        assert_memory_equal(text, subject->wire->expected, values);
         free(text);
     }
 }
@@ -182,15 +138,16 @@ struct together {
     size_t len;
 };
 
-static void add_good(const struct wire *wire, void *context)
+static void add_good(const struct subject *subject, void *context)
 {
     struct together *all = context;
-    if (resp_transcript_trouble(wire->expected) == NULL) {
-        assert_true(all->len + wire->len <= WIRE_ALL_MAX);
-        memcpy(all->bytes + all->len, wire->bytes, wire->len);
-        all->len += wire->len;
-        assert_true(strlen(all->expected) + strlen(wire->expected) < WIRE_ALL_MAX);
-        memcpy(all->expected + strlen(all->expected), wire->expected, strlen(wire->expected) + 1);
+    if (resp_transcript_trouble(subject->wire->expected) == NULL) {
+        assert_true(all->len + subject->wire->bytes.len <= WIRE_ALL_MAX);
+        memcpy(all->bytes + all->len, subject->wire->bytes.ptr, subject->wire->bytes.len);
+        all->len += subject->wire->bytes.len;
+        assert_true(strlen(all->expected) + strlen(subject->wire->expected) < WIRE_ALL_MAX);
+        memcpy(all->expected + strlen(all->expected), subject->wire->expected,
+               strlen(subject->wire->expected) + 1);
     }
 }
 
