@@ -68,6 +68,9 @@ struct weir_listener {
     struct weir_network *trusted; /* proxies whose X-Forwarded-For (or Forwarded) is believed */
     size_t trusted_count;
     bool x_ratelimit; /* X-RateLimit-* headers too */
+    /* Anybody may ask, wherever it listens. For the server, which alone learns where a socket of
+     * systemd's listens. */
+    bool insecure;
     struct weir_origin origin;
 };
 
@@ -108,10 +111,13 @@ struct weir_config {
     uint32_t top_size;    /* offenders of each rule that are watched; 0: none */
     bool ad_hoc;          /* peers may bring limits of their own: CL.THROTTLE and so on */
     struct weir_policy *policy;
-    char **files; /* all that was read, the first being the one named */
+    char **files; /* all that was read, the first being the one named; those of tokens too */
     size_t file_count;
-    uint64_t fingerprint; /* of all bytes of all files, after ${}: of what was meant */
-    const void *memory;   /* config.c's */
+    /* Of all bytes of all files, after ${}: of what was meant. It says nothing of secrets and
+     * certificates, which may change while it does not. */
+    uint64_t fingerprint;
+    size_t bytes;       /* of memory that all of it takes, the policy too */
+    const void *memory; /* config.c's */
 };
 
 /* Reads `path`. Complaints are appended to `messages` as whole lines, "FILE:LINE:COLUMN: error:
