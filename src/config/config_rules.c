@@ -154,6 +154,20 @@ struct rule_reader {
 
 /* ---- Limits ------------------------------------------------------------------------------- */
 
+/* A list of moments has no place in a file that processes share. */
+static void check_algorithm(struct weir_reading *reading, const struct weir_node *node,
+                            const struct weir_limit *limit)
+{
+    const char *store = reading->owned->config.store;
+    struct weir_limit_spec spec;
+    weir_limit_describe(limit, &spec);
+    if (spec.algorithm == WEIR_SLIDING_LOG && store != NULL && strncmp(store, "shm:", 4) == 0) {
+        weir_complain(reading->complaints, node->origin,
+                      "limit: a shm: store can't have sliding-log; write sliding-window, or a "
+                      "memory: or redis: store");
+    }
+}
+
 /* What stands for a limit that could not be read. */
 #define SOME_LIMIT "1/s"
 
@@ -189,6 +203,9 @@ static const struct weir_limit *read_limit(struct rule_reader *reader, const str
                       "together");
     } else if (weir_read_scalar(reading, node, "limit", &text)) {
         const struct weir_limit *limit = parse_limit(reader, text, &error);
+        if (limit != NULL) {
+            check_algorithm(reading, node, limit);
+        }
         if (limit != NULL || weir_reading_failed(reading)) {
             return limit;
         }

@@ -127,6 +127,8 @@ bool weir_expand(const struct weir_tree_spec *spec, struct weir_node *node, stru
         node->expanded = true;
         node->exact = false;
         *spec->fingerprint = weir_fingerprint_add(*spec->fingerprint, node->text);
+    }
+    if (out.len > 0) {
         explicit_bzero(out.bytes, out.len);
     }
     weir_buffer_deinit(&out);

@@ -104,7 +104,7 @@ static void complain_syntax(struct builder *builder)
     } else if (parser->error == YAML_READER_ERROR) {
         weir_complain(builder->spec->complaints, place_of_byte(builder, parser->problem_offset),
                       "this is no text: %s; write UTF-8 without control characters", problem);
-    } else if (parser->context != NULL) {
+    } else if (parser->context != NULL && strncmp(parser->context, "while parsing", 13) == 0) {
         weir_complain(builder->spec->complaints, origin_of(builder, &parser->problem_mark),
                       "this is no YAML: %s %s that starts in line %zu%s", problem, parser->context,
                       parser->context_mark.line + 1, advice(builder, problem));

@@ -63,6 +63,9 @@ static const char *suggest_key(const struct weir_form *form, struct weir_bytes n
     char words[KEYS_MAX][KEY_NAME_MAX];
     const char *candidates[KEYS_MAX];
     assert(form->count <= KEYS_MAX);
+    if (name.len < 2) {
+        return NULL; /* anything could begin with it */
+    }
     for (size_t i = 0; i < form->count; i++) {
         (void)snprintf(words[i], sizeof(words[i]), "%s", form->keys[i].name);
         for (char *c = words[i]; *c != '\0'; c++) {
@@ -173,7 +176,7 @@ bool weir_read_form(struct weir_reading *reading, const struct weir_node *node,
     }
     if (node->kind != WEIR_NODE_MAP) {
         weir_complain(reading->complaints, node->origin,
-                      "expected %s: a mapping, its keys each on a line as '%s: ...', or in { }",
+                      "%s: expected a mapping, its keys each on a line as '%s: ...', or in { }",
                       form->what, form->keys[0].name);
         return false;
     }
