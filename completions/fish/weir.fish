@@ -1,10 +1,11 @@
 # fish completion for weir(1). test/system/cli_usage.py holds it to `weir COMMAND --help`.
 
-set -l commands check limit reset refund stats store bench demo help
+set -l commands serve check limit reset refund stats store bench demo help
 
 complete -c weir -f
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Show the version'
 complete -c weir -s h -l help -d 'Show a short help'
+complete -c weir -n "not __fish_seen_subcommand_from $commands" -a serve -d 'Serve decisions over HTTP and RESP'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a check -d 'Ask whether requests may pass, and count them if so'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a limit -d 'Explain a limit in words, and draw what it does'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a reset -d 'Forget what keys have used'
@@ -14,8 +15,9 @@ complete -c weir -n "not __fish_seen_subcommand_from $commands" -a store -d "Say
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a bench -d 'Measure how many decisions a second this machine makes'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a demo -d 'Show what limits do: ten seconds, and a picture'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a help -d 'Show the help of a command'
-complete -c weir -n '__fish_seen_subcommand_from help' -a 'check limit reset refund stats store bench demo'
+complete -c weir -n '__fish_seen_subcommand_from help' -a 'serve check limit reset refund stats store bench demo'
 
+complete -c weir -n '__fish_seen_subcommand_from serve' -s c -l config -r -F -d 'The configuration'
 complete -c weir -n '__fish_seen_subcommand_from check reset refund bench' -s l -l limit -x -d 'What is allowed, as 5/10s'
 complete -c weir -n '__fish_seen_subcommand_from check reset refund stats bench' -s s -l store -x -a '(
     printf "%s\t%s\n" memory: "A table in this process" redis:// "What machines share"

@@ -38,6 +38,7 @@ static const struct option_definition definitions[CLI_OPTION_COUNT] = {
     [CLI_OPTION_NAME] = {"name", 0, "RULE",
                          "the limit's name; limits of different names keep\n"
                          "different state"},
+    [CLI_OPTION_CONFIG] = {"config", 'c', "FILE", "the configuration, as weir.yaml"},
     [CLI_OPTION_COST] = {"cost", 'c', "N", "how much a request takes (1); 0 only looks"},
     [CLI_OPTION_COST_BACK] = {"cost", 'c', "N", "how much to give back (1)"},
     [CLI_OPTION_REPEAT] = {"repeat", 'n', "N", "ask N times for each key (1)"},
@@ -206,6 +207,9 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
         return true;
     case CLI_OPTION_NAME:
         settings->name = reading->value;
+        return true;
+    case CLI_OPTION_CONFIG:
+        settings->config = reading->value;
         return true;
     case CLI_OPTION_COST:
         return read_number(reading, 0, UINT64_MAX, &settings->cost);

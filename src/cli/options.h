@@ -13,6 +13,7 @@ enum cli_option_id {
     CLI_OPTION_STORE_MADE, /* --store where the store has to be there already */
     CLI_OPTION_TIMEOUT,
     CLI_OPTION_NAME,
+    CLI_OPTION_CONFIG,
     CLI_OPTION_COST,
     CLI_OPTION_COST_BACK, /* --cost of a refund */
     CLI_OPTION_REPEAT,
@@ -46,6 +47,7 @@ struct cli_settings {
     const char *limit;
     const char *store;
     const char *name;
+    const char *config;
     uint64_t cost;      /* 1 */
     uint64_t repeat;    /* 1 */
     int64_t every_us;   /* 0: at once */

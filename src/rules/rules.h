@@ -24,6 +24,7 @@
 #define WEIR_MATCHES_MAX 64           /* rules that may match one request: WEIR_CHECK_ALL_MAX */
 #define WEIR_CONDITIONS_MAX 32        /* of one rule */
 #define WEIR_KEY_PARTS_MAX 16         /* attributes of one key */
+#define WEIR_ENTRIES_MAX 1000000      /* of one list, and tiers and overrides of one rule */
 #define WEIR_COST_MAX UINT32_MAX      /* of one request */
 
 struct weir_attribute {
@@ -179,7 +180,8 @@ struct weir_part {
     uint32_t rule;
     uint8_t listing; /* enum weir_listing; but for NOT, `request` says nothing */
     bool shadow;
-    bool regex_gave_up; /* a regular expression took too long, and counts as having matched */
+    bool regex_gave_up; /* a regular expression took too long; it counts as what enforces: matched
+                           by a rule and by `deny`, negated or not, and not by `allow` */
     uint32_t request;   /* index in the plan's requests */
     int64_t until_us;   /* where listed: the entry's end */
 };
@@ -197,6 +199,7 @@ struct weir_plan {
     size_t keys_len;
     size_t keys_room;
     const struct weir_allocator *allocator;
+    struct weir_matcher *matcher; /* of the first policy with regular expressions, for all */
 };
 
 void weir_plan_init(struct weir_plan *plan, const struct weir_allocator *allocator);
@@ -217,7 +220,7 @@ struct weir_outcome {
     uint32_t part;          /* the one that says most: of a denial the one that holds longest (a
                                deny list before all), else the enforced one with the least remaining
                                by its share of the limit; UINT32_MAX: no enforced rule matched */
-    int64_t retry_after_us; /* 0; WEIR_NEVER: never, or not before a list's entry ends */
+    int64_t retry_after_us; /* 0; of a list, until the entry ends; WEIR_NEVER: never */
     int64_t delay_us;       /* the longest of the enforced parts'; 0 where it is denied */
     uint16_t failure;       /* enum weir_failure: the first of an enforced part's; 0 */
 };

@@ -228,7 +228,7 @@ static bool send_some(struct weir_peer *peer)
         }
         if (sent < 0) {
             peer->blocked_ns = peer->blocked_ns != 0 ? peer->blocked_ns : now_ns;
-            return errno == EAGAIN || errno == EWOULDBLOCK;
+            return errno == EAGAIN;
         }
         peer->sent += (size_t)sent;
         peer->blocked_ns = 0;
@@ -375,7 +375,7 @@ static void read_some(struct weir_peer *peer)
     } else if (got == 0 && !peer->lingering) {
         peer->saw_end = true;
         go_on(peer);
-    } else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
         close_peer(peer);
     }
 }

@@ -31,7 +31,8 @@ static void answer(struct weir_session *session, struct weir_exchange *exchange)
     for (const struct weir_inquiry *inquiry = exchange->inquiries; inquiry != NULL;
          inquiry = inquiry->next) {
         const bool known = inquiry->status == WEIR_OK;
-        const bool decision = known && inquiry->request_count > 0;
+        const bool decision =
+            known && inquiry->verb != WEIR_VERB_RESET && inquiry->request_count > 0;
         weir_buffer_print(&session->out, "%s%llu ",
                           !known                     ? "!"
                           : inquiry->outcome.allowed ? "+"

@@ -18,7 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-COMMANDS = ("check", "limit", "reset", "refund", "stats", "store", "bench", "demo")
+COMMANDS = ("serve", "check", "limit", "reset", "refund", "stats", "store", "bench", "demo")
 
 
 class Result:

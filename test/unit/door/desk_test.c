@@ -36,7 +36,7 @@ static void a_turn_is_answered_in_order(void **state)
     desk_rig_ask(one, WEIR_VERB_RESET, "3/h", "a", 1);
     desk_rig_ask(one, WEIR_VERB_CHECK, "3/h", "a", 1);
     desk_rig_ask(one, WEIR_VERB_REFUND, "3/h", "a", 1);
-    assert_int_equal(one->owed, 5);
+    assert_int_equal(one->owed, 6);
     assert_string_equal(desk_rig_answers(one), "");
     weir_desk_flush(rig->desk);
     assert_string_equal(desk_rig_answers(one), "+2 \n+1 \n-1 \n-0 \n+2 \n+3 \n");
