@@ -5,9 +5,27 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Whether it was said last: an alias is looked at wherever it stands. */
+static bool was_said(const struct weir_complaints *complaints,
+                     const struct weir_complaint *complaint)
+{
+    if (complaints->count == 0) {
+        return false;
+    }
+    const struct weir_complaint *last = &complaints->list[complaints->count - 1];
+    return last->origin.file == complaint->origin.file &&
+           last->origin.line == complaint->origin.line &&
+           last->origin.column == complaint->origin.column &&
+           strcmp(last->text, complaint->text) == 0;
+}
 
 static void add(struct weir_complaints *complaints, const struct weir_complaint *complaint)
 {
+    if (was_said(complaints, complaint)) {
+        return;
+    }
     complaints->errors += complaint->warning ? 0 : 1;
     if (complaints->count == WEIR_COMPLAINTS_MAX) {
         complaints->left_out++;
