@@ -102,7 +102,7 @@ static void put_section(struct weir_buffer *text, const struct weir_resp_session
             put_weir(text, session, facts);
         }
         break;
-    default:
+    case SECTION_COUNT:
         break;
     }
     weir_buffer_put_text(text, "\r\n");
@@ -158,7 +158,8 @@ static void put_setting(struct weir_buffer *out, const struct weir_caps *caps, e
     case SETTING_TIMEOUT:
         weir_resp_put_bulk_integer(out, caps->idle_us / US_PER_S);
         break;
-    default:
+    case SETTING_SAVE:
+    case SETTING_COUNT:
         weir_resp_put_bulk_text(out, "");
         break;
     }

@@ -74,23 +74,27 @@ static bool is_arity(const struct weir_resp_command *command, uint32_t count)
     return command->arity < 0 ? count >= least : count == least;
 }
 
-/* Whether the peer may run it; says why not. */
-static bool may_run(struct weir_resp_session *session, const struct weir_resp_command *command)
+static bool may_run(const struct weir_resp_session *session,
+                    const struct weir_resp_command *command)
 {
     const unsigned rights = session->session.rights;
-    if (command->needs == WEIR_RESP_ANYBODY ||
-        (rights != 0 && (rights & command->needs) == command->needs)) {
-        return true;
-    }
+    return command->needs == WEIR_RESP_ANYBODY ||
+           (rights != 0 && (rights & command->needs) == command->needs);
+}
+
+/* `part` is a part of the command, as setname of client, or the command itself. */
+static void refuse_peer(struct weir_resp_session *session, const struct weir_resp_command *command,
+                        const struct weir_resp_command *part)
+{
     weir_tally_count(session->session.desk->options.tally, WEIR_COUNT_UNAUTHORIZED, 1);
     if (!session->shown) {
         weir_resp_refuse(session, "NOAUTH Authentication required.");
-        return false;
+        return;
     }
-    weir_resp_refuse_print(session, "NOPERM User %.*s has no permissions to run the '%s' command",
-                           (int)session->user.len, session->user.len > 0 ? session->user.ptr : "",
-                           command->name);
-    return false;
+    weir_resp_refuse_print(
+        session, "NOPERM User %.*s has no permissions to run the '%s%s%s' command",
+        (int)session->user.len, session->user.len > 0 ? session->user.ptr : "", command->name,
+        part != command ? "|" : "", part != command ? part->name : "");
 }
 
 /* What a browser can be made to send to an address of its own machine: a request of HTTP has a line
@@ -149,9 +153,11 @@ static void run(struct weir_resp_session *session, const struct weir_resp_value 
                                part != command ? part->name : "");
         return;
     }
-    if (may_run(session, part)) {
-        part->run(session, words, count);
+    if (!may_run(session, part)) {
+        refuse_peer(session, command, part);
+        return;
     }
+    part->run(session, words, count);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------- */
