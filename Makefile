@@ -21,8 +21,8 @@ build: ## the library and the program build/weir
 	@[ -z "$(MESON_FLAGS)" ] || tools/configure
 	@ninja -C build --quiet
 
-run: build ## the demonstration: what the algorithms do with a burst
-	@build/weir demo
+run: build ## a demonstration, then the server on examples/weir.yaml, until Ctrl-C
+	@tools/run
 
 test: ## every test; ends in "N passed, N failed"
 	@tools/setup build test
