@@ -35,13 +35,12 @@ static const char *read_size(const char *at, size_t max, size_t *ret_size)
     return at == first ? NULL : at;
 }
 
-/* A quoted string, of which `at` is behind the first quote: where it ends; NULL. The line ends with
- * CR, which no string has. */
+/* A quoted string, of which `at` is behind the first quote: where it ends; NULL. As in other
+ * readers there is no backslash in it. The line ends with CR, which no string has. */
 static const char *quoted_end(const char *at)
 {
     while (*at != '"') {
-        at += *at == '\\' ? 1 : 0;
-        if (*at == '\r') {
+        if (*at == '\r' || *at == '\\') {
             return NULL;
         }
         at++;
