@@ -34,6 +34,7 @@ extern const struct cli_command cli_command_limit;
 extern const struct cli_command cli_command_reset;
 extern const struct cli_command cli_command_refund;
 extern const struct cli_command cli_command_stats;
+extern const struct cli_command cli_command_top;
 extern const struct cli_command cli_command_store;
 extern const struct cli_command cli_command_demo;
 extern const struct cli_command cli_command_bench;

@@ -19,6 +19,7 @@
 #define REPEAT_MAX UINT64_C(1000000000)
 #define KEYS_MAX UINT64_C(1000000000)
 #define SECONDS_MAX UINT64_C(60)
+#define WORST_MAX UINT64_C(1000)
 
 struct option_definition {
     const char *name;
@@ -44,6 +45,7 @@ static const struct option_definition definitions[CLI_OPTION_COUNT] = {
     [CLI_OPTION_REPEAT] = {"repeat", 'n', "N", "ask N times for each key (1)"},
     [CLI_OPTION_EVERY] = {"every", 0, "DURATION",
                           "with --repeat: wait this long between, as 1s, 250ms"},
+    [CLI_OPTION_EVERY_LOOK] = {"every", 0, "DURATION", "look again this often, as 250ms (1s)"},
     [CLI_OPTION_PEEK] = {"peek", 'p', NULL, "only look: take nothing, write nothing"},
     [CLI_OPTION_ONLY] = {"only", 0, "WHICH",
                          "print just the keys that were `allowed` or `denied`,\n"
@@ -52,6 +54,13 @@ static const struct option_definition definitions[CLI_OPTION_COUNT] = {
     [CLI_OPTION_SECONDS] = {"seconds", 0, "S", "how long each row is measured (1)"},
     [CLI_OPTION_FAST] = {"fast", 0, NULL, "don't wait: use a supplied clock throughout"},
     [CLI_OPTION_JSON] = {"json", 'j', NULL, "print a JSON object a line; times in microseconds"},
+    [CLI_OPTION_JSON_LOOK] = {"json", 'j', NULL, "print one JSON object, once"},
+    [CLI_OPTION_WORST] = {"count", 'n', "N", "how many keys to show, the worst of all (10)"},
+    [CLI_OPTION_ONCE] = {"once", 0, NULL, "look once, also on a terminal"},
+    [CLI_OPTION_TOKEN_FILE] = {"token-file", 0, "FILE", "a file with a token that may read"},
+    [CLI_OPTION_TOKEN_ENV] = {"token-env", 0, "NAME",
+                              "the environment variable with the token\n"
+                              "(WEIR_TOKEN)"},
     [CLI_OPTION_QUIET] = {"quiet", 'q', NULL, "print no decisions; the exit code tells"},
     [CLI_OPTION_COLOR] = {"color", 0, "WHEN", "colours: always, never, or auto (on a terminal)"},
     [CLI_OPTION_HELP] = {"help", 'h', NULL, "show this help"},
@@ -218,6 +227,7 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
     case CLI_OPTION_REPEAT:
         return read_number(reading, 1, REPEAT_MAX, &settings->repeat);
     case CLI_OPTION_EVERY:
+    case CLI_OPTION_EVERY_LOOK:
         return read_duration(reading, &settings->every_us);
     case CLI_OPTION_TIMEOUT:
         return read_duration(reading, &settings->timeout_us);
@@ -235,7 +245,19 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
     case CLI_OPTION_FAST:
         settings->fast = true;
         return true;
+    case CLI_OPTION_WORST:
+        return read_number(reading, 1, WORST_MAX, &settings->worst);
+    case CLI_OPTION_TOKEN_FILE:
+        settings->token_file = reading->value;
+        return true;
+    case CLI_OPTION_TOKEN_ENV:
+        settings->token_env = reading->value;
+        return true;
+    case CLI_OPTION_ONCE:
+        settings->once = true;
+        return true;
     case CLI_OPTION_JSON:
+    case CLI_OPTION_JSON_LOOK:
         settings->json = true;
         return true;
     case CLI_OPTION_QUIET:
@@ -360,7 +382,7 @@ bool cli_options_read(const struct cli_command *command, int argc, char **argv,
                       struct cli_settings *ret_settings)
 {
     struct cli_settings settings = {
-        .cost = 1, .repeat = 1, .keys = 1000000, .seconds = 1, .timeout_us = 1000000};
+        .cost = 1, .repeat = 1, .keys = 1000000, .seconds = 1, .worst = 10, .timeout_us = 1000000};
     struct getopt_table table;
     make_table(command, &table);
     optind = 0; /* glibc: begin anew, and forget what an earlier command line left */

@@ -18,12 +18,18 @@ enum cli_option_id {
     CLI_OPTION_COST_BACK, /* --cost of a refund */
     CLI_OPTION_REPEAT,
     CLI_OPTION_EVERY,
+    CLI_OPTION_EVERY_LOOK, /* --every of weir top */
     CLI_OPTION_PEEK,
     CLI_OPTION_ONLY,
     CLI_OPTION_KEYS,
     CLI_OPTION_SECONDS,
     CLI_OPTION_FAST,
     CLI_OPTION_JSON,
+    CLI_OPTION_JSON_LOOK, /* --json of weir top */
+    CLI_OPTION_WORST,
+    CLI_OPTION_ONCE,
+    CLI_OPTION_TOKEN_FILE,
+    CLI_OPTION_TOKEN_ENV,
     CLI_OPTION_QUIET,
     CLI_OPTION_COLOR,
     CLI_OPTION_HELP,
@@ -48,18 +54,22 @@ struct cli_settings {
     const char *store;
     const char *name;
     const char *config;
+    const char *token_file;
+    const char *token_env;
     uint64_t cost;      /* 1 */
     uint64_t repeat;    /* 1 */
     int64_t every_us;   /* 0: at once */
     int64_t timeout_us; /* 1000000 */
     uint64_t keys;      /* 1000000 */
     uint64_t seconds;   /* 1 */
+    uint64_t worst;     /* 10 */
     enum cli_only only;
     enum cli_when color;
     bool peek;
     bool json;
     bool quiet;
     bool fast;
+    bool once;
     bool help;
     char **operands; /* what is no option: keys, or words of a limit */
     size_t operand_count;

@@ -27,12 +27,12 @@ static const enum cli_option_id options[] = {CLI_OPTION_CONFIG, CLI_OPTION_HELP}
 const struct cli_command cli_command_serve = {
     .name = "serve",
     .operands = "--config FILE",
-    .summary = "Serve decisions over HTTP and RESP",
+    .summary = "serve decisions over HTTP and RESP",
     .details = "Serves the rules of FILE at its listeners: to proxies and programs over HTTP, to\n"
                "any Redis client over RESP. SIGHUP reads the file again, as does a change of it;\n"
                "SIGTERM and Ctrl-C answer what is under way, and end. The log goes to stderr.\n"
-               "weir validate says what is wrong with a file, weir-policy(5) what one may say.\n",
-    .examples = "weir serve --config weir.yaml\n",
+               "weir validate says what is wrong with a file, weir-policy(5) what one may say.",
+    .examples = "  weir serve --config weir.yaml\n",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .run = run,

@@ -18,7 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-COMMANDS = ("serve", "check", "limit", "reset", "refund", "stats", "store", "bench", "demo")
+COMMANDS = ("serve", "check", "limit", "reset", "refund", "stats", "top", "store", "bench", "demo")
 
 
 class Result:
@@ -88,7 +88,7 @@ class Program:
 
 def options_of(weir, command):
     """The long options that `weir COMMAND --help` names, each with its letter or None."""
-    found = re.findall(r"^  (?:-(\w), )? *--([a-z]+)", weir.run(command, "--help").out, re.MULTILINE)
+    found = re.findall(r"^  (?:-(\w), )? *--([a-z-]+)", weir.run(command, "--help").out, re.MULTILINE)
     assert found, command
     return {name: letter or None for letter, name in found}
 
