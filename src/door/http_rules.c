@@ -110,7 +110,7 @@ static void put_rule(struct weir_json_writer *json, const struct weir_rule_spec 
     weir_json_put_object_end(json);
 }
 
-static void say_page(const struct weir_http_visit *visit, size_t first, size_t room)
+static void say_page(const struct weir_http_visit *visit, size_t first, size_t room, bool goes_on)
 {
     struct weir_desk *desk = visit->desk;
     const struct weir_policy *policy = desk->view->config->policy;
@@ -131,7 +131,7 @@ static void say_page(const struct weir_http_visit *visit, size_t first, size_t r
     }
     weir_json_put_array_end(&json);
     weir_json_put_name(&json, "next");
-    if (from + count < total) {
+    if (goes_on && from + count < total) {
         weir_json_put_whole(&json, from + count);
     } else {
         weir_json_put_null(&json);
@@ -161,5 +161,5 @@ void weir_http_tell_rules(const struct weir_http_visit *visit)
             return;
         }
     }
-    say_page(visit, from, count);
+    say_page(visit, from, count, !parameters[0].given);
 }
