@@ -127,9 +127,41 @@ static enum weir_resp_state read_array(struct weir_resp_reader *reader,
     return weir_resp_open(reader, cursor, WEIR_RESP_ARRAY, count > 0 ? (uint64_t)count : 0, after);
 }
 
-static enum weir_resp_state read_word(struct weir_resp_reader *reader,
-                                      struct weir_resp_cursor *cursor)
+/* The word at the cursor where it is one as nearly all are: less than 100 bytes, and all there.
+ * What is any other, or none, is for those who can say what is wrong with it. */
+static inline bool read_short_word(struct weir_resp_reader *reader, struct weir_resp_cursor *cursor)
 {
+    const char *at = cursor->at;
+    /* The shortest is "$0", its line's end, and that of nothing. */
+    if (cursor->end - at < 6 || at[0] != '$') {
+        return false;
+    }
+    unsigned len = (unsigned char)at[1] - (unsigned)'0';
+    const unsigned second = (unsigned char)at[2] - (unsigned)'0';
+    at += 2;
+    if (second <= 9 && len > 0) {
+        at++;
+    }
+    if (len > 9 || at[0] != '\r' || at[1] != '\n') {
+        return false;
+    }
+    len = at - cursor->at == 3 ? len * 10 + second : len;
+    at += 2;
+    if (cursor->end - at < (ptrdiff_t)len + 2 || at[len] != '\r' || at[len + 1] != '\n' ||
+        len > reader->limits.text) {
+        return false;
+    }
+    weir_resp_add_text(reader, cursor, WEIR_RESP_BULK, weir_bytes(at, len));
+    cursor->at = at + len + 2;
+    return true;
+}
+
+static enum weir_resp_state read_long_word(struct weir_resp_reader *reader,
+                                           struct weir_resp_cursor *cursor)
+{
+    if (cursor->at == cursor->end) {
+        return weir_resp_more_bytes(reader, cursor);
+    }
     if (*cursor->at != '$') {
         return weir_resp_bad(reader, "a command has something other than bulk strings in it");
     }
@@ -143,11 +175,26 @@ static enum weir_resp_state read_word(struct weir_resp_reader *reader,
     return state;
 }
 
+/* The next word, and those after it that are there, as far as there is room for them. The last that
+ * was read is left for the caller to count. */
+static enum weir_resp_state read_words(struct weir_resp_reader *reader,
+                                       struct weir_resp_cursor *cursor)
+{
+    struct weir_resp_frame *frame = &reader->frames[reader->depth];
+    while (read_short_word(reader, cursor)) {
+        if (frame->left == 1 || reader->count == reader->room) {
+            return WEIR_RESP_VALUE;
+        }
+        frame->left--;
+    }
+    return read_long_word(reader, cursor);
+}
+
 enum weir_resp_state weir_resp_read_command(struct weir_resp_reader *reader,
                                             struct weir_resp_cursor *cursor)
 {
     if (reader->depth > 0) {
-        return read_word(reader, cursor);
+        return read_words(reader, cursor);
     }
     return *cursor->at == '*' ? read_array(reader, cursor) : read_line(reader, cursor);
 }
