@@ -26,8 +26,8 @@ struct weir_condition {
     bool negated;
     bool has_regex;
     uint32_t count;
-    struct weir_test *tests;  /* in the order of their specification */
-    struct weir_index *index; /* of the tests, each by itself; NULL: they are tried in turn */
+    const struct weir_test *tests; /* in the order of their specification */
+    struct weir_index *index;      /* of the tests, each by itself; NULL: they are tried in turn */
     const struct weir_condition_spec *spec;
 };
 

@@ -136,9 +136,10 @@ static void prepare_condition(struct weir_preparing *preparing,
         weir_preparing_refuse(preparing, &spec->origin, "the condition has nothing to test for");
         return;
     }
-    condition->tests = weir_preparing_get(preparing, spec->count, sizeof(*condition->tests));
+    struct weir_test *tests = weir_preparing_get(preparing, spec->count, sizeof(*tests));
+    condition->tests = tests;
     for (size_t i = 0; i < spec->count && !preparing->no_memory; i++) {
-        prepare_test(preparing, &spec->tests[i], &condition->tests[i]);
+        prepare_test(preparing, &spec->tests[i], &tests[i]);
         condition->has_regex = condition->has_regex || spec->tests[i].kind == WEIR_TEST_REGEX;
         condition->count++;
     }
