@@ -30,6 +30,8 @@ struct cli_command {
 
 extern const struct cli_command cli_command_check;
 extern const struct cli_command cli_command_serve;
+extern const struct cli_command cli_command_validate;
+extern const struct cli_command cli_command_explain;
 extern const struct cli_command cli_command_limit;
 extern const struct cli_command cli_command_reset;
 extern const struct cli_command cli_command_refund;

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_command_serve,  &cli_command_check, &cli_command_limit, &cli_command_reset,
-    &cli_command_refund, &cli_command_stats, &cli_command_top,   &cli_command_store,
-    &cli_command_bench,  &cli_command_demo,
+    &cli_command_serve, &cli_command_validate, &cli_command_explain, &cli_command_check,
+    &cli_command_limit, &cli_command_reset,    &cli_command_refund,  &cli_command_stats,
+    &cli_command_top,   &cli_command_store,    &cli_command_bench,   &cli_command_demo,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -47,6 +47,8 @@ static const struct option_definition definitions[CLI_OPTION_COUNT] = {
                           "with --repeat: wait this long between, as 1s, 250ms"},
     [CLI_OPTION_EVERY_LOOK] = {"every", 0, "DURATION", "look again this often, as 250ms (1s)"},
     [CLI_OPTION_PEEK] = {"peek", 'p', NULL, "only look: take nothing, write nothing"},
+    [CLI_OPTION_ASK] = {"ask", 0, NULL, "look into the store that the file names"},
+    [CLI_OPTION_ALL] = {"all", 'a', NULL, "say of each other rule why it does not match"},
     [CLI_OPTION_ONLY] = {"only", 0, "WHICH",
                          "print just the keys that were `allowed` or `denied`,\n"
                          "bare, one a line"},
@@ -241,6 +243,12 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
         return read_when(reading, &settings->color);
     case CLI_OPTION_PEEK:
         settings->peek = true;
+        return true;
+    case CLI_OPTION_ASK:
+        settings->ask = true;
+        return true;
+    case CLI_OPTION_ALL:
+        settings->all = true;
         return true;
     case CLI_OPTION_FAST:
         settings->fast = true;

@@ -20,6 +20,8 @@ enum cli_option_id {
     CLI_OPTION_EVERY,
     CLI_OPTION_EVERY_LOOK, /* --every of weir top */
     CLI_OPTION_PEEK,
+    CLI_OPTION_ASK,
+    CLI_OPTION_ALL,
     CLI_OPTION_ONLY,
     CLI_OPTION_KEYS,
     CLI_OPTION_SECONDS,
@@ -66,6 +68,8 @@ struct cli_settings {
     enum cli_only only;
     enum cli_when color;
     bool peek;
+    bool ask;
+    bool all;
     bool json;
     bool quiet;
     bool fast;

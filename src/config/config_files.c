@@ -152,7 +152,7 @@ static bool take_file(struct includer *includer, const char *path, const struct 
     if (root == NULL) {
         return false;
     }
-    if (includer->depth == WEIR_CONFIG_DEPTH_MAX) {
+    if (includer->depth > WEIR_CONFIG_DEPTH_MAX) {
         weir_complain(reading->complaints, root->origin,
                       "files include each other more than 32 levels deep");
         return false;

@@ -102,7 +102,7 @@ static enum weir_status find_files(void *context, const char *pattern, weir_path
         }
     } else if (code == GLOB_NOSPACE) {
         status = WEIR_ERR_NO_MEMORY;
-    } else if (code == GLOB_ABORTED) {
+    } else if (code == GLOB_ABORTED && errno != ENOENT && errno != ENOTDIR) {
         status = refuse(ret_error, errno);
     }
     globfree(&paths);

@@ -83,11 +83,15 @@ static const char *advice(const struct builder *builder, const char *problem)
         return ": put the text in quotes";
     }
     if (strstr(problem, "mapping values are not allowed") != NULL) {
-        return ": text with ': ' in it goes in quotes; else look at the indentation";
+        return ": a text with ': ' in it, or ':' at its end, goes in quotes; else look at the "
+               "indentation";
     }
     if (strstr(problem, "expected key") != NULL || strstr(problem, "block end") != NULL ||
         strstr(problem, "'-' indicator") != NULL) {
         return ": look at the indentation of this line and of those before it";
+    }
+    if (strstr(problem, "expected node content") != NULL) {
+        return "; a text that begins with a sign, as ::1, goes in quotes here";
     }
     if (strstr(problem, "expected ','") != NULL) {
         return "; a text with any of { } [ ] , in it, as ${NAME}, goes in quotes here";

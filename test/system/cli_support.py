@@ -18,7 +18,8 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-COMMANDS = ("serve", "check", "limit", "reset", "refund", "stats", "top", "store", "bench", "demo")
+COMMANDS = ("serve", "validate", "explain", "check", "limit", "reset", "refund", "stats", "top", "store", "bench",
+            "demo")
 
 
 class Result:

@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -68,6 +69,7 @@ def test_examples_of_the_help_are_right(weir):
                 continue
             with open(weir.file("access.log"), "w", encoding="utf-8") as log:
                 log.write("10.0.0.1 GET\n10.0.0.2 GET\n")
+            shutil.copy(os.path.join(ROOT, "examples/weir.yaml"), weir.folder)
             store = f"shm:{weir.file('table')}"
             weir.run("check", "x", "--limit", "1/s", "--store", store + "?size=64KiB")
             with contextlib.ExitStack() as stack:
@@ -185,7 +187,7 @@ def documented(text):
 
 
 def test_manual_pages_have_every_option(weir):
-    for command in ("check", "limit", "top"):
+    for command in ("check", "limit", "top", "validate", "explain"):
         expect(documented(page(f"weir-{command}.1")), options_of(weir, command), command)
     whole = page("weir.1")
     for command in ("bench", "demo"):

@@ -1,0 +1,58 @@
+/* configuration.c - see configuration.h. */
+
+#include "cli/configuration.h"
+
+#include "cli/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool cli_config_open(const struct cli_command *command, const char *path, bool review,
+                     struct weir_config **ret_config)
+{
+    struct weir_buffer messages = {0};
+    const enum weir_status status = weir_config_read(path, review, &messages, ret_config);
+    if (messages.len > 0) {
+        (void)fwrite(messages.bytes, 1, messages.len, stderr);
+    }
+    if (status == WEIR_ERR_NO_MEMORY) {
+        cli_complain(command->name, "%s", weir_strerror(status));
+    }
+    weir_buffer_deinit(&messages);
+    return status == WEIR_OK;
+}
+
+struct cli_limit_text cli_limit_text(const struct weir_limit *limit)
+{
+    struct cli_limit_text text = {""};
+    if (weir_limit_format(limit, text.text, sizeof(text.text), NULL) != WEIR_OK) {
+        text.text[0] = '\0';
+    }
+    return text;
+}
+
+void cli_put_key_parts(struct weir_buffer *out, const struct weir_rule_spec *rule)
+{
+    for (size_t i = 0; i < rule->key_count; i++) {
+        weir_buffer_put_text(out, i > 0 ? ", " : "");
+        weir_buffer_put(out, rule->key[i].attribute);
+        weir_buffer_put_text(out, rule->key[i].optional ? "?" : "");
+    }
+    if (rule->key_count == 0) {
+        weir_buffer_put_text(out, "all together");
+    }
+}
+
+void cli_put_listener(struct weir_buffer *out, const struct weir_listener *listener)
+{
+    weir_buffer_put_text(out, listener->protocol == WEIR_PROTOCOL_HTTP ? "http " : "resp ");
+    if (listener->path != NULL) {
+        weir_buffer_print(out, "unix:%s", listener->path);
+    } else if (listener->systemd != NULL) {
+        weir_buffer_print(out, "systemd:%s", listener->systemd);
+    } else {
+        const bool brackets =
+            weir_text(listener->host).len > 0 && strchr(listener->host, ':') != NULL;
+        weir_buffer_print(out, brackets ? "[%s]:%u" : "%s:%u", listener->host, listener->port);
+    }
+}
