@@ -177,7 +177,7 @@ static void many_names_are_cut(void **state)
     (void)state;
     memset(names, 'n', 200);
     (void)snprintf(names + 200, 8, ":m");
-    (void)snprintf(expected, sizeof(expected), "systemd hands over no socket a, but: %.117s",
+    (void)snprintf(expected, sizeof(expected), "systemd hands over no socket a, but: %.117s, ",
                    names);
     expect(&two, "a", expected);
 }
