@@ -205,6 +205,19 @@ static bool read_when(const struct reading *reading, enum cli_when *ret_when)
     return true;
 }
 
+/* What an option without a value sets. */
+static void set_flag(enum cli_option_id id, struct cli_settings *settings)
+{
+    bool *const flags[CLI_OPTION_COUNT] = {
+        [CLI_OPTION_PEEK] = &settings->peek,      [CLI_OPTION_ASK] = &settings->ask,
+        [CLI_OPTION_ALL] = &settings->all,        [CLI_OPTION_FAST] = &settings->fast,
+        [CLI_OPTION_ONCE] = &settings->once,      [CLI_OPTION_JSON] = &settings->json,
+        [CLI_OPTION_JSON_LOOK] = &settings->json, [CLI_OPTION_QUIET] = &settings->quiet,
+        [CLI_OPTION_HELP] = &settings->help,
+    };
+    *flags[id] = true;
+}
+
 static bool set_option(const struct reading *reading, enum cli_option_id id,
                        struct cli_settings *settings)
 {
@@ -241,18 +254,6 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
         return read_number(reading, 1, SECONDS_MAX, &settings->seconds);
     case CLI_OPTION_COLOR:
         return read_when(reading, &settings->color);
-    case CLI_OPTION_PEEK:
-        settings->peek = true;
-        return true;
-    case CLI_OPTION_ASK:
-        settings->ask = true;
-        return true;
-    case CLI_OPTION_ALL:
-        settings->all = true;
-        return true;
-    case CLI_OPTION_FAST:
-        settings->fast = true;
-        return true;
     case CLI_OPTION_WORST:
         return read_number(reading, 1, WORST_MAX, &settings->worst);
     case CLI_OPTION_TOKEN_FILE:
@@ -261,18 +262,16 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
     case CLI_OPTION_TOKEN_ENV:
         settings->token_env = reading->value;
         return true;
+    case CLI_OPTION_PEEK:
+    case CLI_OPTION_ASK:
+    case CLI_OPTION_ALL:
+    case CLI_OPTION_FAST:
     case CLI_OPTION_ONCE:
-        settings->once = true;
-        return true;
     case CLI_OPTION_JSON:
     case CLI_OPTION_JSON_LOOK:
-        settings->json = true;
-        return true;
     case CLI_OPTION_QUIET:
-        settings->quiet = true;
-        return true;
     case CLI_OPTION_HELP:
-        settings->help = true;
+        set_flag(id, settings);
         return true;
     case CLI_OPTION_COUNT:
         break;
