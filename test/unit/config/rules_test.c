@@ -207,71 +207,72 @@ static void json_is_yaml(void **state)
 
 #define RULE "rules: [{name: a, key: ip, "
 
+static const struct {
+    const char *text;
+    const char *expected;
+} refusals[] = {
+    {"rules: [{}]", "1:9: a rule needs 'name'\n1:9: a rule needs 'key'\n"
+                    "1:9: a rule needs a 'limit', as limit: 100/m (or tiers, overrides or "
+                    "deny)\n"},
+    {"rules: [a]", "1:9: a rule: expected a mapping, its keys each on a line as 'name: ...', "
+                   "or in { }\n"},
+    {RULE "limit: [1/s, 2/m]}]", "1:35: limit: one limit a rule; write a rule for each, all "
+                                 "that match are checked together\n"},
+    {RULE "limit: '5/10s  bursty 3'}]",
+     "1:43: limit: 'bursty' is neither an algorithm nor burst nor block: did you mean "
+     "'burst'?\n"},
+    {RULE "limit: 1/s, on_error: x}]",
+     "1:50: on_error: expected one of default, deny, allow, local, not 'x'\n"},
+    {RULE "limit: 1/s, shadow: yes}]", "1:48: shadow: expected true or false, not 'yes'\n"},
+    {RULE "limit: 1/s, cost: 0}]",
+     "1:46: cost: expected a whole number from 1 to 4294967295, not '0'\n"},
+    {RULE "limit: 1/s, cost: {default: 1}}]", "1:46: cost needs 'from'\n"},
+    {RULE "limit: 1/s, match: [a]}]", "1:47: match: expected a mapping of attributes to "
+                                      "values, as {method: POST}\n"},
+    {RULE "limit: 1/s, match: {a: {}}}]", "1:51: nothing is asked here; write a test, as "
+                                          "{prefix: /a} or {present: true}\n"},
+    {RULE "limit: 1/s, match: {a: []}}]",
+     "1:51: this list is empty, so that nothing could be in it\n"},
+    {RULE "limit: 1/s, match: {a: {any: [b]}}}]",
+     "1:52: unknown key 'any'; what is asked of an attribute has exact, prefix, glob, cidr, "
+     "regex, present, not\n"},
+    {RULE "limit: 1/s, match: {a: {not: {prefix: b, glob: c}}}}]",
+     "1:57: expected one test here, as {prefix: /a}; several that must all hold, or 'not', go "
+     "in a mapping of their own\n"},
+    {RULE "limit: 1/s, match: {a: [{not: b}]}}]",
+     "1:52: expected one test here, as {prefix: /a}; several that must all hold, or 'not', go "
+     "in a mapping of their own\n"},
+    {RULE "limit: 1/s, match: {a: {present: 1}}}]",
+     "1:61: present: expected true or false, not '1'\n"},
+    {RULE "limit: 1/s, match: {a: [[b]]}}]", "1:52: a value: expected one value, not a list\n"},
+    {RULE "tiers: {by: plan}}]", "1:35: tiers needs 'limits'\n"},
+    {RULE "tiers: {by: plan, limits: {}}}]",
+     "1:54: limits: expected a mapping of values to limits, as {free: 10/s, pro: 100/s}\n"},
+    {RULE "tiers: {by: plan, limits: {free: x}}}]",
+     "1:61: limit: a limit starts with COUNT/PERIOD, as 100/m, not with 'x'\n"},
+    {RULE "limit: 1/s, overrides: [{key: [a, b], limit: 1/s}]}]",
+     "1:58: key: expected 1 value, as the rule's key has so many parts\n"},
+    {RULE "limit: 1/s, overrides: [{key: a}]}]", "1:52: an override needs 'limit'\n"},
+    {RULE "limit: 1/s, allow: [{ip: 10.0.0.0/8}]}]",
+     "1:48: an entry of a list needs 'match'\n1:49: unknown key 'ip'; an entry of a list has "
+     "match, until\n"},
+    {RULE "limit: 1/s, allow: [{match: {}}]}]",
+     "1:56: match: an entry needs a condition, or it would hold for everybody\n"},
+    {"rules: [{name: a, key: [ip, user], limit: 1/s, allow: [10.0.0.1]}]",
+     "1:56: a single value goes with a key of one part; here write {match: {ip: ...}}, with "
+     "the attribute that is meant\n"},
+    {RULE "limit: 1/s, deny: [{match: {a: b}, until: tomorrow}]}]",
+     "1:70: until: expected a time, as 2026-12-31T23:59:59Z or 2026-12-31, not 'tomorrow'\n"},
+    {"rules: [{name: a, key: {attribut: ip}, limit: 1/s}]",
+     "1:24: a part of a key needs 'attribute'\n1:25: unknown key 'attribut'; did you mean "
+     "'attribute'?\n"},
+    {"rules: [{name: a, key: {attribute: ip, ipv6_prefix: 129}, limit: 1/s}]",
+     "1:53: ipv6_prefix: expected a whole number from 1 to 128, not '129'\n"},
+};
+
 static void rules_that_cannot_be(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        const char *expected;
-    } refusals[] = {
-        {"rules: [{}]", "1:9: a rule needs 'name'\n1:9: a rule needs 'key'\n"
-                        "1:9: a rule needs a 'limit', as limit: 100/m (or tiers, overrides or "
-                        "deny)\n"},
-        {"rules: [a]", "1:9: a rule: expected a mapping, its keys each on a line as 'name: ...', "
-                       "or in { }\n"},
-        {RULE "limit: [1/s, 2/m]}]", "1:35: limit: one limit a rule; write a rule for each, all "
-                                     "that match are checked together\n"},
-        {RULE "limit: '5/10s  bursty 3'}]",
-         "1:43: limit: 'bursty' is neither an algorithm nor burst nor block: did you mean "
-         "'burst'?\n"},
-        {RULE "limit: 1/s, on_error: x}]",
-         "1:50: on_error: expected one of default, deny, allow, local, not 'x'\n"},
-        {RULE "limit: 1/s, shadow: yes}]", "1:48: shadow: expected true or false, not 'yes'\n"},
-        {RULE "limit: 1/s, cost: 0}]",
-         "1:46: cost: expected a whole number from 1 to 4294967295, not '0'\n"},
-        {RULE "limit: 1/s, cost: {default: 1}}]", "1:46: cost needs 'from'\n"},
-        {RULE "limit: 1/s, match: [a]}]", "1:47: match: expected a mapping of attributes to "
-                                          "values, as {method: POST}\n"},
-        {RULE "limit: 1/s, match: {a: {}}}]", "1:51: nothing is asked here; write a test, as "
-                                              "{prefix: /a} or {present: true}\n"},
-        {RULE "limit: 1/s, match: {a: []}}]",
-         "1:51: this list is empty, so that nothing could be in it\n"},
-        {RULE "limit: 1/s, match: {a: {any: [b]}}}]",
-         "1:52: unknown key 'any'; what is asked of an attribute has exact, prefix, glob, cidr, "
-         "regex, present, not\n"},
-        {RULE "limit: 1/s, match: {a: {not: {prefix: b, glob: c}}}}]",
-         "1:57: expected one test here, as {prefix: /a}; several that must all hold, or 'not', go "
-         "in a mapping of their own\n"},
-        {RULE "limit: 1/s, match: {a: [{not: b}]}}]",
-         "1:52: expected one test here, as {prefix: /a}; several that must all hold, or 'not', go "
-         "in a mapping of their own\n"},
-        {RULE "limit: 1/s, match: {a: {present: 1}}}]",
-         "1:61: present: expected true or false, not '1'\n"},
-        {RULE "limit: 1/s, match: {a: [[b]]}}]", "1:52: a value: expected one value, not a list\n"},
-        {RULE "tiers: {by: plan}}]", "1:35: tiers needs 'limits'\n"},
-        {RULE "tiers: {by: plan, limits: {}}}]",
-         "1:54: limits: expected a mapping of values to limits, as {free: 10/s, pro: 100/s}\n"},
-        {RULE "tiers: {by: plan, limits: {free: x}}}]",
-         "1:61: limit: a limit starts with COUNT/PERIOD, as 100/m, not with 'x'\n"},
-        {RULE "limit: 1/s, overrides: [{key: [a, b], limit: 1/s}]}]",
-         "1:58: key: expected 1 value, as the rule's key has so many parts\n"},
-        {RULE "limit: 1/s, overrides: [{key: a}]}]", "1:52: an override needs 'limit'\n"},
-        {RULE "limit: 1/s, allow: [{ip: 10.0.0.0/8}]}]",
-         "1:48: an entry of a list needs 'match'\n1:49: unknown key 'ip'; an entry of a list has "
-         "match, until\n"},
-        {RULE "limit: 1/s, allow: [{match: {}}]}]",
-         "1:56: match: an entry needs a condition, or it would hold for everybody\n"},
-        {"rules: [{name: a, key: [ip, user], limit: 1/s, allow: [10.0.0.1]}]",
-         "1:56: a single value goes with a key of one part; here write {match: {ip: ...}}, with "
-         "the attribute that is meant\n"},
-        {RULE "limit: 1/s, deny: [{match: {a: b}, until: tomorrow}]}]",
-         "1:70: until: expected a time, as 2026-12-31T23:59:59Z or 2026-12-31, not 'tomorrow'\n"},
-        {"rules: [{name: a, key: {attribut: ip}, limit: 1/s}]",
-         "1:24: a part of a key needs 'attribute'\n1:25: unknown key 'attribut'; did you mean "
-         "'attribute'?\n"},
-        {"rules: [{name: a, key: {attribute: ip, ipv6_prefix: 129}, limit: 1/s}]",
-         "1:53: ipv6_prefix: expected a whole number from 1 to 128, not '129'\n"},
-    };
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         read_bad(refusals[i].text, refusals[i].expected);
     }
