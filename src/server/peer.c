@@ -390,6 +390,10 @@ static void on_event(uv_poll_t *poll, int status, int events)
             return;
         }
         peer->active_ns = peer->worker->desk->now_ns;
+        if (peer->stalled) {
+            /* What it took may be what kept its session from reading on. */
+            weir_session_touch(peer->session);
+        }
         go_on(peer);
     }
     /* An error is told by the next read. */
