@@ -249,6 +249,14 @@ static void print_request(const struct question *question, struct cli_output *ou
     cli_put_text(output, "\n");
 }
 
+/* What was asked may be in it. */
+static void print_why(const struct question *question, struct cli_output *output, size_t rule)
+{
+    cli_put_text(output, "    as      ");
+    cli_put_key(output, weir_text(question->reasons[rule].why));
+    cli_put_text(output, "\n");
+}
+
 static void print_part(const struct question *question, struct cli_output *output,
                        const struct weir_part *part)
 {
@@ -266,7 +274,7 @@ static void print_part(const struct question *question, struct cli_output *outpu
     } else {
         print_request(question, output, part);
     }
-    cli_print(output, "    as      %s\n", question->reasons[part->rule].why);
+    print_why(question, output, part->rule);
     if (part->regex_gave_up) {
         cli_put_text(output, "    note    a regular expression took too long, and was given up\n");
     }
@@ -298,7 +306,8 @@ static void print_others(const struct question *question, struct cli_output *out
             cli_put_key(output, weir_policy_rule(question->config->policy, i)->name);
             cli_put_text(output, "  ");
             cli_put_styled(output, CLI_DIM, reason->matches ? "no limit" : "does not match");
-            cli_print(output, "\n    as      %s\n", reason->why);
+            cli_put_text(output, "\n");
+            print_why(question, output, i);
         }
     }
     if (others > 0 && !question->settings->all) {
@@ -327,6 +336,8 @@ static void print_outcome(const struct question *question, struct cli_output *ou
     cli_put_key(output, rule_of(question, part)->name);
     if (outcome->retry_after_us != WEIR_NEVER) {
         cli_print(output, ", retry in %s", cli_duration_words(outcome->retry_after_us).text);
+    } else {
+        cli_put_text(output, ", for good");
     }
     cli_put_text(output, "\n\n");
 }

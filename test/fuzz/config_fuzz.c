@@ -50,7 +50,7 @@ static size_t check_messages(struct weir_bytes messages)
 {
     size_t errors = 0;
     const char *line = messages.ptr;
-    const char *end = messages.ptr + messages.len;
+    const char *end = messages.len > 0 ? messages.ptr + messages.len : messages.ptr;
     while (line < end) {
         const char *next = memchr(line, '\n', (size_t)(end - line));
         assert(next != NULL);
