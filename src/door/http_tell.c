@@ -190,7 +190,7 @@ static void put_offender(struct weir_json_writer *json, const struct weir_offend
 {
     weir_json_put_object(json);
     weir_json_put_name(json, "key");
-    weir_json_put_text(json, offender->key);
+    weir_json_put_string(json, weir_bytes(offender->key, offender->key_len));
     put_number(json, "denied", offender->denied);
     put_number(json, "error", offender->error);
     weir_json_put_object_end(json);

@@ -201,6 +201,16 @@ def test_weir_top_shows_them(weir):
         expect(done.out, "         DENIED  RULE   KEY\n              3  login  203.0.113.9\n")
         expect(weir.run("top", "--json", server.url).objects()[0]["top"],
                [{"rule": "login", "offenders": [{"key": "203.0.113.9", "denied": 3, "error": 0}]}])
+        # A key is whatever a peer has sent: a rule's is escaped, one of CL.THROTTLE is not.
+        for _ in range(7):
+            server.check(ip="a\0\x1b[31mb" + "c" * 300)
+        with rig.Connection(server.resp) as connection:
+            for _ in range(10):
+                connection.command("CL.THROTTLE", "a\0\x1b[31mb", 1, 1, 3600)
+        shown = {each["rule"]: each["offenders"][0] for each in weir.run("top", "--json", server.url).objects()[0]["top"]}
+        expect(shown, {"login": {"key": "a%00%1B[31mb" + "c" * 240 + "...", "denied": 5, "error": 0},
+                       "(ad hoc)": {"key": "a\0\x1b[31mb", "denied": 8, "error": 0}})
+        assert " (ad hoc)  a??[31mb\n" in weir.run("top", server.url).out
 
 
 if __name__ == "__main__":
