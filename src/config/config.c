@@ -119,6 +119,12 @@ static void list_files(struct weir_reading *reading)
         config->files[i] = reading->files[i].path;
         config->file_count = i + 1;
     }
+    config->folders =
+        weir_memory_take(reading->kept, WEIR_CONFIG_FILES_MAX, sizeof(*config->folders));
+    for (size_t i = 0; i < reading->folder_count && config->folders != NULL; i++) {
+        config->folders[i] = reading->folders[i];
+        config->folder_count = i + 1;
+    }
 }
 
 static enum weir_status read_all(struct weir_reading *reading, const char *path)

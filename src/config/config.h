@@ -113,6 +113,8 @@ struct weir_config {
     struct weir_policy *policy;
     char **files; /* all that was read, the first being the one named; those of tokens too */
     size_t file_count;
+    char **folders; /* in which patterns of include look */
+    size_t folder_count;
     /* Of all bytes of all files, after ${}: of what was meant. It says nothing of secrets and
      * certificates, which may change while it does not. */
     uint64_t fingerprint;

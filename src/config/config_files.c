@@ -68,6 +68,24 @@ static bool has_wildcard(const char *pattern)
     return strpbrk(pattern, "*?[") != NULL;
 }
 
+/* Notes the folder in which a pattern begins to look, as files may come into it. Past the most that
+ * there can be, none is noted. */
+static void note_folder(struct weir_reading *reading, const char *pattern)
+{
+    size_t length = strcspn(pattern, "*?[");
+    while (length > 0 && pattern[length - 1] != '/') {
+        length--;
+    }
+    if (reading->folder_count == WEIR_CONFIG_FILES_MAX) {
+        return;
+    }
+    char *folder =
+        weir_memory_copy(reading->kept, length > 0 ? weir_bytes(pattern, length) : weir_text("."));
+    if (folder != NULL) {
+        reading->folders[reading->folder_count++] = folder;
+    }
+}
+
 static void include_one(struct includer *includer, const struct weir_node *node)
 {
     struct weir_reading *reading = includer->reading;
@@ -75,6 +93,9 @@ static void include_one(struct includer *includer, const struct weir_node *node)
     struct weir_error error = {0};
     if (pattern == NULL) {
         return;
+    }
+    if (has_wildcard(pattern)) {
+        note_folder(reading, pattern);
     }
     includer->origin = node->origin;
     includer->found = 0;

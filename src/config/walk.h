@@ -80,6 +80,8 @@ struct weir_reading {
     struct weir_complaints *complaints;
     struct weir_read_file files[WEIR_CONFIG_FILES_MAX];
     size_t file_count;
+    char *folders[WEIR_CONFIG_FILES_MAX]; /* that patterns of include look into */
+    size_t folder_count;
     uint64_t fingerprint;
     size_t visits; /* nodes looked at, through aliases too */
     bool review;

@@ -111,15 +111,27 @@ static bool watch_signals(struct weir_server *server)
     return started;
 }
 
+bool weir_server_watch(struct weir_server *server, const struct weir_config *config)
+{
+    const char *paths[2 * WEIR_CONFIG_FILES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < config->file_count; i++) {
+        paths[count++] = config->files[i];
+    }
+    for (size_t i = 0; i < config->folder_count; i++) {
+        paths[count++] = config->folders[i];
+    }
+    if (server->watch != NULL) {
+        return weir_watch_set(server->watch, paths, count);
+    }
+    server->watch = weir_watch_start(&server->loop, paths, count, on_change, server);
+    return server->watch != NULL;
+}
+
 static void watch_files(struct weir_server *server)
 {
     const struct weir_config *config = weir_generation_config(server->current);
-    if (!config->watch) {
-        return;
-    }
-    server->watch = weir_watch_start(&server->loop, (const char *const *)config->files,
-                                     config->file_count, on_change, server);
-    if (server->watch == NULL) {
+    if (config->watch && !weir_server_watch(server, config)) {
         weir_log(server->log, WEIR_LOG_LINE_WARNING, "can't watch the configuration", "hint",
                  "send SIGHUP after a change", NULL);
     }

@@ -84,8 +84,7 @@ static void follow(struct weir_server *server, const struct weir_config *config)
 {
     weir_log_set(server->log, (enum weir_log_line)config->log_level, config->log_json,
                  config->log_denials);
-    if (server->watch != NULL &&
-        !weir_watch_set(server->watch, (const char *const *)config->files, config->file_count)) {
+    if (server->watch != NULL && !weir_server_watch(server, config)) {
         weir_log(server->log, WEIR_LOG_LINE_WARNING, "no memory to watch the new files", NULL);
     }
 }

@@ -56,6 +56,9 @@ struct weir_server {
 
 /* ---- control.c ----------------------------------------------------------------------------- */
 
+/* Watches the files of `config`, and the folders that its patterns look into; false: no memory. */
+bool weir_server_watch(struct weir_server *server, const struct weir_config *config);
+
 /* Runs the control thread's loop until the end. False: it could not. */
 bool weir_server_control(struct weir_server *server);
 

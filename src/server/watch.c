@@ -11,12 +11,17 @@
 
 #include "server/watch_plan.h"
 
+#include <dirent.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* Where things are never quiet it is looked at so often all the same. */
 #define LATEST_MS 1000
+
+/* The most files of one folder that are looked at. */
+#define ENTRIES_MAX 4096
 
 /* What a file was. */
 struct stamp {
@@ -26,6 +31,7 @@ struct stamp {
     off_t size;
     struct timespec modified;
     struct timespec changed; /* its inode: whoever sets `modified` back can't set this */
+    uint64_t inside;         /* of a folder: its files */
 };
 
 /* libuv's, for one name of the plan; it goes when libuv has closed it. */
@@ -87,6 +93,41 @@ static bool list_make(const char *const *files, size_t count, struct list *ret_l
     return true;
 }
 
+/* What a file of a folder is, in one number. */
+static uint64_t mix(const struct stat *about)
+{
+    const uint64_t facts[] = {about->st_ino, (uint64_t)about->st_size,
+                              (uint64_t)about->st_mtim.tv_sec, (uint64_t)about->st_mtim.tv_nsec,
+                              (uint64_t)about->st_ctim.tv_nsec};
+    uint64_t mixed = 0;
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+        mixed = (mixed ^ facts[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        mixed ^= mixed >> 32;
+    }
+    return mixed;
+}
+
+/* What the files of a folder are: the sum over all, as their order means nothing. */
+static uint64_t look_into(const char *path)
+{
+    uint64_t sum = 0;
+    unsigned count = 0;
+    struct stat about;
+    DIR *folder = opendir(path);
+    const struct dirent *entry = folder != NULL ? readdir(folder) : NULL;
+    while (entry != NULL && count < ENTRIES_MAX) {
+        count++;
+        if (entry->d_name[0] != '.' && fstatat(dirfd(folder), entry->d_name, &about, 0) == 0) {
+            sum += mix(&about);
+        }
+        entry = readdir(folder);
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return sum;
+}
+
 static struct stamp look(const char *path)
 {
     struct stat about;
@@ -100,6 +141,7 @@ static struct stamp look(const char *path)
         .size = about.st_size,
         .modified = about.st_mtim,
         .changed = about.st_ctim,
+        .inside = S_ISDIR(about.st_mode) ? look_into(path) : 0,
     };
 }
 
@@ -111,7 +153,7 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 static bool same_stamp(const struct stamp *a, const struct stamp *b)
 {
     return a->exists == b->exists && a->device == b->device && a->inode == b->inode &&
-           a->size == b->size && same_time(&a->modified, &b->modified) &&
+           a->size == b->size && a->inside == b->inside && same_time(&a->modified, &b->modified) &&
            same_time(&a->changed, &b->changed);
 }
 

@@ -213,8 +213,9 @@ static void a_symlink_leads_elsewhere(void **state)
 
 static void a_folder_gains_and_loses_files(void **state)
 {
-    static const char *const changes[] = {"echo one > d/f", "mv d/f d/g", "rm d/g",
-                                          "rm -r d",        "mkdir d",    "touch d/h"};
+    static const char *const changes[] = {"echo one > d/f", "echo two > d/f", "mv d/f d/g",
+                                          "rm d/g",         "rm -r d",        "mkdir d",
+                                          "touch d/h"};
     (void)state;
     expect_told("mkdir d", "d", changes, COUNT(changes));
 }
