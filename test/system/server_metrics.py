@@ -207,7 +207,8 @@ def test_weir_top_shows_them(weir):
         with rig.Connection(server.resp) as connection:
             for _ in range(10):
                 connection.command("CL.THROTTLE", "a\0\x1b[31mb", 1, 1, 3600)
-        shown = {each["rule"]: each["offenders"][0] for each in weir.run("top", "--json", server.url).objects()[0]["top"]}
+        top = weir.run("top", "--json", server.url).objects()[0]["top"]
+        shown = {each["rule"]: each["offenders"][0] for each in top}
         expect(shown, {"login": {"key": "a%00%1B[31mb" + "c" * 240 + "...", "denied": 5, "error": 0},
                        "(ad hoc)": {"key": "a\0\x1b[31mb", "denied": 8, "error": 0}})
         assert " (ad hoc)  a??[31mb\n" in weir.run("top", server.url).out
