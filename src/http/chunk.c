@@ -8,31 +8,19 @@
 
 #include "http/parse.h"
 
-#include <string.h>
-
 /* No trailer may be one of these: what a request is was said before them. */
 static const char *const framing[] = {"connection", "content-length",    "expect", "host", "te",
                                       "trailer",    "transfer-encoding", "upgrade"};
 
-static int hex_digit(char byte)
-{
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    byte = (char)(byte | 0x20);
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* Reads the digits at `at`; NULL where there is none. What is more than `max` becomes max + 1. */
+/* Reads the digits at `at`; where they end. What is more than `max` becomes max + 1. */
 static const char *read_size(const char *at, size_t max, size_t *ret_size)
 {
-    const char *const first = at;
     size_t size = 0;
-    for (; hex_digit(*at) >= 0; at++) {
-        size = size > max ? size : size * 16 + (size_t)hex_digit(*at);
+    for (; weir_http_hex(*at) >= 0; at++) {
+        size = size > max ? size : size * 16 + (size_t)weir_http_hex(*at);
     }
     *ret_size = size > max ? max + 1 : size;
-    return at == first ? NULL : at;
+    return at;
 }
 
 /* A quoted string, of which `at` is behind the first quote: where it ends; NULL. As in other
@@ -118,7 +106,7 @@ static void look_at_size(struct weir_http_reader *reader, struct weir_bytes line
     size_t size = 0;
     const size_t left = weir_http_body_max(reader) - reader->body_len;
     const char *const at = read_size(line.ptr, left, &size);
-    if (at == NULL || skip_extensions(at, line.ptr + line.len) == NULL) {
+    if (at == line.ptr || skip_extensions(at, line.ptr + line.len) == NULL) {
         weir_http_bad(reader, 400, "a chunk's line is no hexadecimal number with extensions");
     } else if (size > left) {
         weir_http_bad(reader, 413, "a body is longer than is allowed");
@@ -178,7 +166,8 @@ bool weir_http_join(const struct weir_http_reader *reader, struct weir_bytes inp
     while (body->len < reader->body_len) {
         size_t size = 0;
         at = read_size(at, reader->body_len, &size);
-        at = (const char *)memchr(at, '\n', input.len - (size_t)(at - input.ptr)) + 1;
+        while (*at++ != '\n') {
+        }
         weir_buffer_put(body, weir_bytes(at, size));
         at += size + 2;
     }

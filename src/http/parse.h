@@ -37,6 +37,16 @@ static inline const char *weir_http_skip(const char *at, const char *end, unsign
     return at;
 }
 
+/* What a hexadecimal digit is worth; -1 of any other byte. */
+static inline int weir_http_hex(char byte)
+{
+    if (byte >= '0' && byte <= '9') {
+        return byte - '0';
+    }
+    byte = (char)(byte | 0x20);
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
 /* Says what is wrong, if nothing was yet. */
 void weir_http_bad(struct weir_http_reader *reader, unsigned status, const char *complaint);
 

@@ -71,15 +71,6 @@ const char *weir_http_element(const char *at, const char *end, struct weir_bytes
 
 /* ---- %XX ---------------------------------------------------------------------------------- */
 
-static int hex_digit(char byte)
-{
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0';
-    }
-    const unsigned char letter = lower_case(byte);
-    return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
 /* The byte that the text starts with, undone, and how much of the text it takes; 0: it is bad. */
 static size_t decode_one(struct weir_bytes text, bool plus, char *ret_byte)
 {
@@ -90,8 +81,8 @@ static size_t decode_one(struct weir_bytes text, bool plus, char *ret_byte)
     if (text.len < 3) {
         return 0;
     }
-    const int high = hex_digit(text.ptr[1]);
-    const int low = hex_digit(text.ptr[2]);
+    const int high = weir_http_hex(text.ptr[1]);
+    const int low = weir_http_hex(text.ptr[2]);
     if (high < 0 || low < 0 || high + low == 0) {
         return 0;
     }

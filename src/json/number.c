@@ -52,7 +52,9 @@ static const char *read_exponent(const char *at, const char *end, struct parts *
 /* Where the number at `at` ends; NULL where there is none. */
 static const char *read_parts(const char *at, const char *end, struct parts *parts)
 {
-    *parts = (struct parts){.negative = at < end && *at == '-'};
+    *parts = (struct parts){.fraction = weir_bytes("", 0),
+                            .exponent = weir_bytes("", 0),
+                            .negative = at < end && *at == '-'};
     at += parts->negative ? 1 : 0;
     at = read_digits(at, end, &parts->whole);
     if (at == NULL || (parts->whole.len > 1 && *parts->whole.ptr == '0')) {

@@ -15,6 +15,7 @@
 #define ESCAPED_MAX 6
 
 #define US_PER_SECOND 1000000u
+#define DECIMALS 6
 
 void weir_json_write(struct weir_json_writer *writer, struct weir_buffer *out)
 {
@@ -91,13 +92,14 @@ static size_t escape(char byte, char *to)
     static const char meant[] = "\"\\\b\f\n\r\t";
     static const char letters[] = "\"\\bfnrt";
     static const char hex[] = "0123456789abcdef";
+    static const char unit[4] = {'\\', 'u', '0', '0'};
     const char *found = byte == '\0' ? NULL : strchr(meant, byte);
     if (found != NULL) {
         to[0] = '\\';
         to[1] = letters[found - meant];
         return 2;
     }
-    memcpy(to, "\\u00", 4);
+    memcpy(to, unit, sizeof(unit));
     to[4] = hex[(unsigned char)byte >> 4];
     to[5] = hex[byte & 0xf];
     return ESCAPED_MAX;
@@ -195,13 +197,16 @@ void weir_json_put_seconds(struct weir_json_writer *writer, int64_t us)
     if (rest == 0) {
         return;
     }
-    char decimals[7] = ".";
-    size_t len = 1;
-    for (uint64_t place = US_PER_SECOND / 10; rest > 0; place /= 10) {
-        decimals[len++] = (char)('0' + rest / place);
-        rest %= place;
+    size_t len = DECIMALS;
+    for (; rest % 10 == 0; rest /= 10) {
+        len--;
     }
-    weir_buffer_put(writer->out, weir_bytes(decimals, len));
+    char decimals[DECIMALS + 1] = ".";
+    for (size_t i = len; i > 0; i--) {
+        decimals[i] = (char)('0' + rest % 10);
+        rest /= 10;
+    }
+    weir_buffer_put(writer->out, weir_bytes(decimals, len + 1));
 }
 
 void weir_json_put_boolean(struct weir_json_writer *writer, bool value)

@@ -34,8 +34,7 @@ static bool same_number(const json_t *value, struct weir_bytes text)
 static bool same_value(struct weir_json_reader *reader, enum weir_json_token token,
                        const json_t *value);
 
-/* NOLINTNEXTLINE(misc-no-recursion): the reader has let nothing through that is deeper than its
- * bound */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the reader lets through */
 static bool same_array(struct weir_json_reader *reader, const json_t *value)
 {
     size_t count = 0;
