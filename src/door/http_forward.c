@@ -435,11 +435,7 @@ void weir_http_forward(const struct weir_http_visit *visit)
     if (!read_denied(visit, &flags)) {
         return;
     }
-    struct making making;
-    making.visit = visit;
-    making.wanted = weir_http_wanted(visit->desk);
-    making.count = 0;
-    memset(making.told, 0, sizeof(making.told));
+    struct making making = {.visit = visit, .wanted = weir_http_wanted(visit->desk)};
     if (!make(&making)) {
         say_refused(visit, &making.error,
                     making.wanted == NULL ? WEIR_ERR_NO_MEMORY : WEIR_ERR_ARGUMENT);

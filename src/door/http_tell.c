@@ -45,7 +45,7 @@ void weir_http_tell_ready(const struct weir_http_visit *visit)
         return;
     }
     struct weir_service *service = visit->desk->options.service;
-    const char *why = NULL;
+    const char *why = "";
     if (service->is_ready(service, &why)) {
         weir_buffer_put_text(body_of(visit), "ready\n");
         weir_http_say(visit, 200, TEXT_TYPE);
@@ -157,7 +157,7 @@ void weir_http_tell_status(const struct weir_http_visit *visit)
     }
     struct weir_service *service = visit->desk->options.service;
     struct weir_metrics_facts facts = {0};
-    const char *why = NULL;
+    const char *why = "";
     service->facts(service, &facts);
     struct weir_buffer messages = {.allocator = visit->desk->allocator};
     struct weir_buffer *body = body_of(visit);
