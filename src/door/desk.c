@@ -62,7 +62,7 @@ static void free_memory(struct weir_desk *desk)
     weir_http_wanted_free(desk->http_wanted);
     weir_release(allocator, desk->batch, BATCH_MAX * sizeof(*desk->batch));
     weir_release(allocator, desk->batch_decisions, BATCH_MAX * sizeof(*desk->batch_decisions));
-    weir_release(allocator, (void *)desk->batch_owners, BATCH_MAX * sizeof(*desk->batch_owners));
+    weir_release(allocator, (void *)desk->batch_owners, BATCH_MAX * sizeof(struct weir_inquiry *));
     weir_release(allocator, desk, sizeof(*desk));
 }
 
@@ -89,7 +89,7 @@ enum weir_status weir_desk_open(const struct weir_desk_options *options,
     desk->batch_decisions =
         weir_alloc(allocator, BATCH_MAX * sizeof(*desk->batch_decisions), alignment);
     desk->batch_owners = (struct weir_inquiry **)weir_alloc(
-        allocator, BATCH_MAX * sizeof(*desk->batch_owners), alignment);
+        allocator, BATCH_MAX * sizeof(struct weir_inquiry *), alignment);
     desk->ad_hoc_number = weir_metrics_rule(options->service->metrics, weir_text(WEIR_AD_HOC_RULE));
     if (!has_memory(desk)) {
         free_memory(desk);

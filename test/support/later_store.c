@@ -107,7 +107,7 @@ void later_store_answer(struct later_store *store, size_t index)
     struct weir_call *call = store->calls[index];
     store->count--;
     memmove((void *)&store->calls[index], (void *)&store->calls[index + 1],
-            (store->count - index) * sizeof(store->calls[0]));
+            (store->count - index) * sizeof(struct weir_call *));
     struct weir_call now = *call;
     now.done = decided;
     weir_submit(store->table, &now);
