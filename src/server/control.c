@@ -99,9 +99,20 @@ static void on_change(void *context)
     }
 }
 
+static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+void weir_server_hold_signals(bool hold)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        (void)sigaddset(&set, numbers[i]);
+    }
+    (void)pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL); /* can't fail */
+}
+
 static bool watch_signals(struct weir_server *server)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     bool started = true;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         (void)uv_signal_init(&server->loop, &server->signals[i]);
@@ -140,6 +151,7 @@ static void watch_files(struct weir_server *server)
 bool weir_server_control(struct weir_server *server)
 {
     const bool watching = watch_signals(server);
+    weir_server_hold_signals(false);
     (void)uv_timer_init(&server->loop, &server->tick);
     server->tick.data = server;
     if (!watching || uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS) != 0) {

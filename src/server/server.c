@@ -247,6 +247,7 @@ static bool serve(struct weir_server *server)
     if (!open_store(server) || !open_listeners(server)) {
         return false;
     }
+    weir_server_hold_signals(true);
     const bool started = start_workers(server);
     if (started) {
         tell_listeners(server);

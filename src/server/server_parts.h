@@ -56,6 +56,11 @@ struct weir_server {
 
 /* ---- control.c ----------------------------------------------------------------------------- */
 
+/* Has the signals that are watched wait, or come: those that come between the first answer of a
+ * worker and the control thread's watching would end the process. Threads that are started
+ * meanwhile never get them. */
+void weir_server_hold_signals(bool hold);
+
 /* Watches the files of `config`, and the folders that its patterns look into; false: no memory. */
 bool weir_server_watch(struct weir_server *server, const struct weir_config *config);
 
