@@ -17,7 +17,7 @@ bool weir_address_read(struct weir_bytes text, struct weir_address *ret_address)
         return false;
     }
     /* No address starts otherwise, and most values are none. */
-    if (memchr("0123456789abcdefABCDEF:", text.ptr[0], 23) == NULL) {
+    if (strchr("0123456789abcdefABCDEF:", text.ptr[0]) == NULL) {
         return false;
     }
     memcpy(copy, text.ptr, text.len);

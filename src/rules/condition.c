@@ -34,7 +34,8 @@ enum weir_truth weir_test_holds(const struct weir_test *test, struct weir_value 
     case WEIR_TEST_CIDR:
         return truth(weir_cidr_holds(&test->with.cidr, weir_value_address(value)));
     case WEIR_TEST_REGEX:
-        return weir_regex_find(test->with.regex, value->bytes, matcher);
+        return matcher == NULL ? WEIR_UNKNOWN
+                               : weir_regex_find(test->with.regex, value->bytes, matcher);
     case WEIR_TEST_PRESENT:
         return WEIR_YES;
     case WEIR_TEST_ABSENT:

@@ -37,7 +37,8 @@ struct weir_conjunction {
     uint32_t count;
 };
 
-/* Whether one test holds of a value (NULL: absent). */
+/* Whether one test holds of a value (NULL: absent). Without a matcher nothing is known of a regular
+ * expression. */
 enum weir_truth weir_test_holds(const struct weir_test *test, struct weir_value *value,
                                 struct weir_matcher *matcher);
 

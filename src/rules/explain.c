@@ -77,20 +77,23 @@ static void put_condition(struct weir_buffer *out, const struct weir_condition *
     }
     weir_buffer_put_text(out, " is ");
     put_text(out, value->bytes);
-    const struct weir_test *said = NULL;
+    uint32_t said = condition->count;
     enum weir_truth truth = WEIR_NO;
     for (uint32_t i = 0; i < condition->count && truth != WEIR_YES; i++) {
         const enum weir_truth holds = weir_test_holds(&condition->tests[i], value, values->matcher);
         if (holds != WEIR_NO) {
-            said = &condition->tests[i];
+            said = i;
             truth = holds;
         }
     }
-    if (said == NULL) {
+    if (said == condition->count) {
         put_none(out, condition);
-    } else if (said->kind != WEIR_TEST_EXACT && said->kind != WEIR_TEST_PRESENT) {
+        return;
+    }
+    const struct weir_test *test = &condition->tests[said];
+    if (test->kind != WEIR_TEST_EXACT && test->kind != WEIR_TEST_PRESENT) {
         weir_buffer_put_text(out, ", which ");
-        put_test(out, said, truth);
+        put_test(out, test, truth);
     }
 }
 

@@ -89,6 +89,14 @@ static bool alternative_of(uint32_t slot, const struct weir_test *test,
     return true;
 }
 
+/* The alternative of a test that has one. */
+static struct alternative sure_alternative(const struct weir_condition *condition, uint32_t test)
+{
+    struct alternative alternative = {.bytes = {NULL, 0}};
+    (void)alternative_of(condition->slot, &condition->tests[test], &alternative);
+    return alternative;
+}
+
 /* Whether each of the condition's tests has an alternative. */
 static bool is_indexable(const struct weir_condition *condition)
 {
@@ -130,8 +138,7 @@ struct making {
 static void add_pairs(struct making *making, size_t item, const struct weir_condition *condition)
 {
     for (uint32_t i = 0; i < condition->count; i++) {
-        struct alternative alternative;
-        (void)alternative_of(condition->slot, &condition->tests[i], &alternative);
+        const struct alternative alternative = sure_alternative(condition, i);
         making->pairs[making->pair_count].hash = hash_of(making->start, &alternative);
         making->pairs[making->pair_count].number = (uint32_t)item;
         making->pair_count++;
@@ -148,7 +155,8 @@ static bool count_all(struct making *making)
         }
     }
     making->pairs = weir_arena_get(&making->temporary, count, sizeof(*making->pairs));
-    making->chosen = weir_arena_get(&making->temporary, making->count, sizeof(*making->chosen));
+    making->chosen =
+        weir_arena_get(&making->temporary, making->count, sizeof(const struct weir_condition *));
     if (count > UINT32_MAX / 2 || making->pairs == NULL || making->chosen == NULL) {
         return false;
     }
@@ -171,9 +179,8 @@ static uint64_t crowd_of(const struct making *making, const struct weir_conditio
         [LOOK_EXACT] = 0, [LOOK_NETWORK_4] = 1, [LOOK_NETWORK_6] = 1, [LOOK_START] = 2};
     uint64_t most = 0;
     for (uint32_t i = 0; i < condition->count; i++) {
-        struct alternative alternative;
+        const struct alternative alternative = sure_alternative(condition, i);
         uint32_t shared;
-        (void)alternative_of(condition->slot, &condition->tests[i], &alternative);
         (void)weir_map_find(&making->all, hash_of(making->start, &alternative), &shared);
         const uint64_t crowd = 4 * (uint64_t)shared + worse[alternative.look.kind];
         most = crowd > most ? crowd : most;
@@ -239,9 +246,7 @@ static struct look *collect_looks(struct making *making, size_t *ret_count)
     for (size_t i = 0; i < making->count; i++) {
         const struct weir_condition *condition = making->chosen[i];
         for (uint32_t j = 0; condition != NULL && j < condition->count; j++) {
-            struct alternative alternative;
-            (void)alternative_of(condition->slot, &condition->tests[j], &alternative);
-            looks[count++] = alternative.look;
+            looks[count++] = sure_alternative(condition, j).look;
         }
     }
     qsort(looks, count, sizeof(*looks), compare_looks);

@@ -55,8 +55,8 @@ enum weir_test_kind {
 
 struct weir_test_spec {
     enum weir_test_kind kind;
-    struct weir_bytes text; /* not of PRESENT and ABSENT */
     struct weir_origin origin;
+    struct weir_bytes text; /* not of PRESENT and ABSENT */
 };
 
 /* A condition holds where any of its tests does; negated: where none does, so also where the
