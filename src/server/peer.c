@@ -396,6 +396,11 @@ static void on_event(uv_poll_t *poll, int status, int events)
         }
         go_on(peer);
     }
+    if (status < 0) {
+        /* libuv has stopped watching it: where the next read finds bytes before the error, as of a
+         * peer that was reset behind them, it is watched anew. */
+        peer->polled = 0;
+    }
     /* An error is told by the next read. */
     if (!peer->gone && (status < 0 || (events & UV_READABLE) != 0)) {
         read_some(peer);

@@ -279,6 +279,94 @@ class Redis:
         return {name: value for name, value in lines}
 
 
+# ---- weir serve ---------------------------------------------------------------------------------------------------
+
+
+class Weir:
+    """`weir serve` by the lines of a policy file, in which `{http}` and `{resp}` stand for ports of its own. Without
+    `listen:` among them it has a listener of each. `arguments` are subprocess.Popen's."""
+
+    def __init__(self, program, *lines, arguments=None):
+        self.program, self.arguments = program, arguments or {}
+        self.folder = tempfile.mkdtemp(prefix=f"weir-rig-{os.getpid()}-")
+        self._http, self._resp = Port(), Port()
+        self.http, self.resp = self._http.number, self._resp.number
+        self.policy = os.path.join(self.folder, "weir.yaml")
+        self.process = None
+        try:
+            self._configure(lines)
+            self._spawn()
+            wait(self._answers, "weir serve answers")
+        except BaseException:
+            self._end()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.stop()
+        else:
+            print("# the server said:\n# " + self.log().replace("\n", "\n# "), flush=True)
+            self._end()
+
+    def _configure(self, lines):
+        text = "\n".join(lines) + "\n"
+        if "listen:" not in text:
+            text = "listen:\n  - http: 127.0.0.1:{http}\n  - resp: 127.0.0.1:{resp}\n" + text
+        with open(self.policy, "w", encoding="utf-8") as file:
+            file.write(text.replace("{http}", str(self.http)).replace("{resp}", str(self.resp)))
+
+    def _spawn(self):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen([self.program, "serve", "--config", self.policy], cwd=self.folder,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.arguments)
+
+    def log(self):
+        with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise ChildProcessError(f"weir serve does not start:\n{self.log()}")
+        return "listening" in self.log()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def connect(self, **options):
+        """A connection to the RESP door."""
+        return Connection(self.resp, **options)
+
+    def resident(self):
+        """Bytes of memory that it has."""
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def stop(self):
+        """Ends it by SIGTERM, and raises where it does not end well: a sanitizer's findings are told so too."""
+        self.process.terminate()
+        try:
+            code = self.process.wait(timeout=PATIENCE)
+            if code != 0:
+                raise ChildProcessError(f"weir serve ended with {code}:\n{self.log()}")
+        finally:
+            self._end()
+
+    def _end(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(timeout=PATIENCE)
+        self._http.release()
+        self._resp.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 # ---- Many servers -------------------------------------------------------------------------------------------------
 
 
