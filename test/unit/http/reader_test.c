@@ -182,6 +182,55 @@ static void what_is_beside_a_body_goes_to_its_limit(void **state)
     weir_buffer_deinit(&text);
 }
 
+/* ---- Bytes -------------------------------------------------------------------------------- */
+
+/* What a request is answered that has `byte` between two texts, in a head that is whole. */
+static unsigned status_with(const char *before, char byte, const char *after)
+{
+    struct weir_buffer text = {0};
+    weir_buffer_put_text(&text, before);
+    weir_buffer_put(&text, weir_bytes(&byte, 1));
+    weir_buffer_put_text(&text, after);
+    const unsigned status = status_of(&text, &usual);
+    weir_buffer_deinit(&text);
+    return status;
+}
+
+static bool is_letter_or_digit(int byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9');
+}
+
+static bool is_one_of(int byte, const char *others)
+{
+    return byte != 0 && byte < 128 && strchr(others, byte) != NULL;
+}
+
+static void each_byte_may_be_just_where_it_may(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        const bool prints = byte > 0x20 && byte < 0x7f;
+        const bool is_text = prints || byte == ' ' || byte == '\t' || byte > 0x7f;
+        const bool capital = (byte >= 'A' && byte <= 'Z') || byte == '-';
+        const bool of_name = is_letter_or_digit(byte) || is_one_of(byte, "!#$%&'*+-.^_`|~:");
+        const bool of_host = is_letter_or_digit(byte) || is_one_of(byte, "-._~%!$&'()*+,;=");
+        assert_int_equal(status_with("G", (char)byte, "T / HTTP/1.1\r\nHost: a\r\n\r\n") == 200,
+                         capital);
+        assert_int_equal(status_with("GET /a", (char)byte, "b HTTP/1.1\r\nHost: a\r\n\r\n") == 200,
+                         prints && byte != '#');
+        assert_int_equal(status_with(HEAD "a", (char)byte, "b: c\r\n\r\n") == 200, of_name);
+        assert_int_equal(status_with("GET / HTTP/1.1\r\nHost: a", (char)byte, "b\r\n\r\n") == 200,
+                         of_host);
+        static const char rest[] = "123456789012345\r\n\r\n";
+        for (size_t start = 0; start < 9; start++) {
+            assert_int_equal(status_with(HEAD "X:", (char)byte, &rest[start]) == 200, is_text);
+            assert_int_equal(status_with(HEAD "X:12345", (char)byte, &rest[start]) == 200, is_text);
+        }
+    }
+}
+
 /* ---- Waiting ------------------------------------------------------------------------------ */
 
 /* Reads what comes in two pieces: what the first and the second call said. */
@@ -320,6 +369,7 @@ int main(void)
         cmocka_unit_test(bodies_go_to_their_limit),
         cmocka_unit_test(chunk_lines_go_to_their_limit),
         cmocka_unit_test(what_is_beside_a_body_goes_to_its_limit),
+        cmocka_unit_test(each_byte_may_be_just_where_it_may),
         cmocka_unit_test(a_peer_that_waits_is_told_to_go_on_once),
         cmocka_unit_test(a_peer_that_does_not_wait_is_told_nothing),
         cmocka_unit_test(chunks_need_memory),
