@@ -93,7 +93,7 @@ static void make_policy(struct weir_reading *reading)
 {
     struct weir_owned *owned = reading->owned;
     const size_t before = reading->complaints->errors;
-    if (weir_reading_failed(reading)) {
+    if (weir_reading_failed(reading) || reading->visits > WEIR_NODES_MAX) {
         return;
     }
     const enum weir_status status = weir_policy_new(&owned->policy, &owned->counted.allocator,

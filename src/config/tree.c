@@ -127,11 +127,11 @@ static bool count_nodes(struct builder *builder, struct weir_origin origin)
         return true;
     }
     stop(builder, origin,
-         "this file has more than 8000000 values, with those that '<<' brings; split it");
+         "this file has more than 4000000 values, with those that '<<' brings; split it");
     return false;
 }
 
-_Static_assert(WEIR_NODES_MAX == 8000000, "the message above says so");
+_Static_assert(WEIR_NODES_MAX == 4000000, "the message above says so");
 
 static struct weir_node *new_node(struct builder *builder, enum weir_node_kind kind,
                                   const yaml_event_t *event)

@@ -14,7 +14,7 @@
 #include "config/source.h"
 
 /* Nodes of one file, those that merge keys bring included. */
-#define WEIR_NODES_MAX 8000000
+#define WEIR_NODES_MAX 4000000
 /* Anchors (&NAME) of one file. */
 #define WEIR_ANCHORS_MAX 1024
 

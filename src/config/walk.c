@@ -24,13 +24,13 @@ bool weir_read_visit(struct weir_reading *reading, const struct weir_node *node)
     reading->visits++;
     if (reading->visits > WEIR_NODES_MAX) {
         weir_complain(reading->complaints, node->origin,
-                      "aliases make more than 8000000 values of this file; write fewer of them");
+                      "aliases make more than 4000000 values of this file; write fewer of them");
         return false;
     }
     return true;
 }
 
-_Static_assert(WEIR_NODES_MAX == 8000000, "the message above says so");
+_Static_assert(WEIR_NODES_MAX == 4000000, "the message above says so");
 
 void weir_items_of(const struct weir_node *node, struct weir_items *items)
 {

@@ -179,6 +179,29 @@ static void real_files_are_read(void **state)
     fixture_folder_remove(&folder);
 }
 
+/* Files full of NULs: one of the longest is looked at, one that is longer is not. */
+static void a_file_has_a_length(void **state)
+{
+    (void)state;
+    const struct fixture_folder folder = fixture_folder_make();
+    for (unsigned more = 0; more < 2; more++) {
+        struct weir_buffer messages = {0};
+        struct weir_config *config = NULL;
+        write_text(fixture_path(&folder, "weir.yaml"), "");
+        assert_int_equal(
+            truncate(fixture_path(&folder, "weir.yaml"), (off_t)WEIR_CONFIG_FILE_MAX + more), 0);
+        assert_int_equal(
+            weir_config_read(fixture_path(&folder, "weir.yaml"), false, &messages, &config),
+            more == 0 ? WEIR_ERR_ARGUMENT : WEIR_ERR_SYSTEM);
+        weir_buffer_put(&messages, weir_bytes("", 1));
+        assert_non_null(strstr(messages.bytes, more == 0 ? "weir.yaml:1:1: error: this is no text: "
+                                                         : "weir.yaml: error: can't be read: it is "
+                                                           "longer than 67108864 bytes\n"));
+        weir_buffer_deinit(&messages);
+    }
+    fixture_folder_remove(&folder);
+}
+
 /* ---- The environment ---- */
 
 static void variables_stand_for_texts(void **state)
@@ -406,6 +429,7 @@ int main(void)
         cmocka_unit_test(includes_that_cannot_be),
         cmocka_unit_test(files_have_a_number_and_a_depth),
         cmocka_unit_test(real_files_are_read),
+        cmocka_unit_test(a_file_has_a_length),
         cmocka_unit_test(variables_stand_for_texts),
         cmocka_unit_test(variables_that_cannot_be),
         cmocka_unit_test(a_fingerprint_is_of_all_that_was_read),

@@ -246,6 +246,9 @@ static void listeners_that_cannot_be(void **state)
                                   "as 'http: ...', or in { }\n"},
         {"listen: [{http: 8080}]", "1:17: " ADDRESS},
         {"listen: [{http: ':8080'}]", "1:17: " ADDRESS},
+        {"listen: [{http: [a]}]", "1:17: an address: expected one value, not a list\n"},
+        {"listen: [{http: 127.0.0.1:1, trusted_proxies: [[a]]}]",
+         "1:48: trusted_proxies: expected one value, not a list\n"},
         {"listen: [{http: '::1:8080'}]", "1:17: " ADDRESS},
         {"listen: [{http: 'localhost:8080'}]", "1:17: expected an address as digits, not a name: "
                                                "127.0.0.1:8080 or [::1]:8080\n"},
