@@ -9,7 +9,13 @@
  * CRLF, no whitespace before a colon, no folded lines, no bytes below space or 127 in names and
  * values (tab apart), one Host (of HTTP/1.1: needed), one Content-Length of digits alone,
  * Transfer-Encoding only as "chunked", alone, in HTTP/1.1, and never with Content-Length. HTTP/1.0
- * is read; other versions are answered 505.
+ * is read; other versions, and the preface of HTTP/2, are answered 505.
+ *
+ * A method is capitals and '-', known or not; CONNECT is refused (501). A target is a path, "*" of
+ * OPTIONS, or an http or https URL, whose host Host has to name as well. One empty line before a
+ * request is passed over. Upgrade is ignored; Expect other than 100-continue is answered 417. Of
+ * chunks' lines extensions are dropped, and so are trailers, but those that say what only a header
+ * may; they have room for as many bytes as a body and a head may have.
  *
  * Source: RFC 9112, RFC 9110. docs/decisions says why no packaged parser serves. */
 
@@ -34,10 +40,11 @@ struct weir_http_header {
 struct weir_http_request {
     struct weir_bytes method;
     struct weir_bytes target; /* as it was written */
-    struct weir_bytes path;   /* of the target: up to '?', as it was written */
-    struct weir_bytes query;  /* after it; empty */
-    struct weir_bytes host;   /* empty: none, which HTTP/1.0 may leave out */
-    unsigned minor;           /* 0 or 1 */
+    struct weir_bytes
+        path; /* of the target: up to '?', as it was written; of a URL without one: "/" */
+    struct weir_bytes query; /* after it; empty */
+    struct weir_bytes host;  /* empty: none, which HTTP/1.0 may leave out */
+    unsigned minor;          /* 0 or 1 */
     struct weir_http_header headers[WEIR_HTTP_HEADERS_MAX];
     size_t header_count;
     struct weir_bytes body;
