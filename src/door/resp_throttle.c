@@ -185,7 +185,7 @@ void weir_resp_run_cl_throttle(struct weir_resp_session *session,
                                   "<count per period> <period> [<quantity>]");
         return;
     }
-    struct throttle throttle;
+    struct throttle throttle = {0};
     const uint32_t bad = read_numbers(words, count, &throttle);
     if (bad != 0) {
         const struct weir_bytes text = words[bad].text;
@@ -213,7 +213,7 @@ void weir_resp_run_throttle(struct weir_resp_session *session, const struct weir
         weir_resp_refuse(session, "ERR wrong number of arguments for 'throttle' command");
         return;
     }
-    struct throttle throttle;
+    struct throttle throttle = {0};
     const uint32_t bad = read_numbers(words, count, &throttle);
     if (bad != 0) {
         weir_resp_refuse_print(session, "ERR invalid %s", names[bad - 2]);

@@ -366,19 +366,19 @@ static void help_lists_subcommands(void **state)
 static void info_has_sections(void **state)
 {
     (void)state;
-    static const char *const all[] = {
-        "\"# Server\\r\\nserver_name:weir\\r\\nweir_version:" WEIR_VERSION "\\r\\n",
-        "uptime_in_seconds:7\\r\\n",
-        "connected_clients:5\\r\\n",
-        "loading:0\\r\\n",
-        "role:master\\r\\n",
-        "store:memory\\r\\n",
-        "ready:1\\r\\n",
-        "policy_version:1\\r\\n",
-        "policy_rules:3\\r\\n",
-        "policy_fingerprint:0000000000abcdef\\r\\n",
-        "table_used:3\\r\\n",
-        NULL};
+    static const char *const all[] = {"\"# Server\\r\\nserver_name:weir\\r\\n",
+                                      "weir_version:" WEIR_VERSION,
+                                      "uptime_in_seconds:7\\r\\n",
+                                      "connected_clients:5\\r\\n",
+                                      "loading:0\\r\\n",
+                                      "role:master\\r\\n",
+                                      "store:memory\\r\\n",
+                                      "ready:1\\r\\n",
+                                      "policy_version:1\\r\\n",
+                                      "policy_rules:3\\r\\n",
+                                      "policy_fingerprint:0000000000abcdef\\r\\n",
+                                      "table_used:3\\r\\n",
+                                      NULL};
     expect_parts("INFO\n", all);
     expect_parts("INFO everything\n", all);
     expect_fresh("INFO persistence\nINFO nope\nINFO PERSISTENCE Replication\n",
