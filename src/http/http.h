@@ -40,11 +40,10 @@ struct weir_http_header {
 struct weir_http_request {
     struct weir_bytes method;
     struct weir_bytes target; /* as it was written */
-    struct weir_bytes
-        path; /* of the target: up to '?', as it was written; of a URL without one: "/" */
-    struct weir_bytes query; /* after it; empty */
-    struct weir_bytes host;  /* empty: none, which HTTP/1.0 may leave out */
-    unsigned minor;          /* 0 or 1 */
+    struct weir_bytes path;   /* of it, up to '?'; "/" of a URL without one */
+    struct weir_bytes query;  /* after it; empty */
+    struct weir_bytes host;   /* empty: none, which HTTP/1.0 may leave out */
+    unsigned minor;           /* 0 or 1 */
     struct weir_http_header headers[WEIR_HTTP_HEADERS_MAX];
     size_t header_count;
     struct weir_bytes body;
