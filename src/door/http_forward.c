@@ -195,6 +195,31 @@ static bool add_method(struct making *making)
     return add(making, NAMED("method"), told.ptr != NULL ? told : making->visit->request->method);
 }
 
+static bool has_attribute(const struct making *making, struct weir_bytes name)
+{
+    for (size_t i = 0; i < making->count; i++) {
+        if (weir_http_equal(making->attributes[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds a value under all of the names that rules have for it; of what comes twice, the first. */
+static bool add_as(struct making *making, const struct weir_bytes *names, size_t count,
+                   struct weir_bytes value)
+{
+    if (count > 0 && has_attribute(making, names[0])) {
+        return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!add(making, names[i], value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Adds the parts of a query that rules name. */
 static bool add_query(struct making *making, struct weir_bytes query)
 {
@@ -220,10 +245,8 @@ static bool add_query(struct making *making, struct weir_bytes query)
         const struct weir_bytes *first;
         const size_t count =
             weir_http_wanted_find(making->wanted, WEIR_HTTP_SOURCE_QUERY, name, &first);
-        for (size_t i = 0; i < count; i++) {
-            if (!add(making, first[i], value)) {
-                return false;
-            }
+        if (!add_as(making, first, count, value)) {
+            return false;
         }
         const size_t past = end != NULL ? len + 1 : len;
         query = weir_bytes(query.ptr + past, query.len - past);
@@ -286,16 +309,6 @@ static struct weir_bytes joined(struct making *making, size_t first)
     return alone ? value : weir_bytes(scratch->bytes + from, scratch->len - from);
 }
 
-static bool has_attribute(const struct making *making, struct weir_bytes name)
-{
-    for (size_t i = 0; i < making->count; i++) {
-        if (weir_http_equal(making->attributes[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool add_headers(struct making *making)
 {
     const struct weir_http_request *request = making->visit->request;
@@ -303,14 +316,12 @@ static bool add_headers(struct making *making)
         const struct weir_bytes *first;
         const size_t count = weir_http_wanted_find(making->wanted, WEIR_HTTP_SOURCE_HEADER,
                                                    request->headers[i].name, &first);
+        /* Joined once: there is no room for more. */
         if (count == 0 || has_attribute(making, first[0])) {
             continue;
         }
-        const struct weir_bytes value = joined(making, i);
-        for (size_t j = 0; j < count; j++) {
-            if (!add(making, first[j], value)) {
-                return false;
-            }
+        if (!add_as(making, first, count, joined(making, i))) {
+            return false;
         }
     }
     return true;
@@ -330,12 +341,7 @@ static bool add_cookie(struct making *making, struct weir_bytes pair)
     const struct weir_bytes *first;
     const size_t count = weir_http_wanted_find(making->wanted, WEIR_HTTP_SOURCE_COOKIE,
                                                weir_bytes(pair.ptr, name_len), &first);
-    for (size_t i = 0; i < count; i++) {
-        if (!add(making, first[i], value)) {
-            return false;
-        }
-    }
-    return true;
+    return add_as(making, first, count, value);
 }
 
 static bool add_cookies(struct making *making)

@@ -19,7 +19,6 @@ struct wanted_list {
 
 struct weir_http_wanted {
     const struct weir_allocator *allocator;
-    const struct weir_view *view;
     uint64_t version;
     struct wanted_list lists[WEIR_HTTP_SOURCE_COUNT];
     bool failed;
@@ -165,7 +164,6 @@ static struct weir_http_wanted *make(const struct weir_desk *desk)
     }
     const struct weir_policy *policy = desk->view->config->policy;
     wanted->allocator = desk->allocator;
-    wanted->view = desk->view;
     wanted->version = desk->view->version;
     for (size_t i = 0; i < weir_policy_count(policy); i++) {
         use_rule(wanted, weir_policy_rule(policy, i));
@@ -183,7 +181,7 @@ static struct weir_http_wanted *make(const struct weir_desk *desk)
 const struct weir_http_wanted *weir_http_wanted(struct weir_desk *desk)
 {
     struct weir_http_wanted *wanted = desk->http_wanted;
-    if (wanted == NULL || wanted->view != desk->view || wanted->version != desk->view->version) {
+    if (wanted == NULL || wanted->version != desk->view->version) {
         weir_http_wanted_free(wanted);
         desk->http_wanted = make(desk);
     }

@@ -27,6 +27,9 @@ static const char policy[] =
     "  - {name: monthly, match: {path: /month}, key: ip, limit: 5/month calendar-window}\n"
     "  - {name: queue, match: {path: /queue}, key: ip, limit: 2/h burst 10 leaky-bucket}\n"
     "  - {name: seen, match: {path: /seen}, key: ip, limit: 1/day fixed-window, shadow: true}\n"
+    "  - {name: gate, match: {path: /gate}, key: ip, limit: 1/day fixed-window}\n"
+    "  - {name: gate-seen, match: {path: /gate}, key: ip, limit: 1/day fixed-window, shadow: "
+    "true}\n"
     "  - {name: barred, match: {path: /barred}, key: ip, limit: 9/day,\n"
     "     deny: [{match: {ip: {present: true}}}]}\n";
 
@@ -120,6 +123,15 @@ static void shadow_rules_are_not_told(void **state)
         assert_int_equal(http_answer_status(answer), 200);
         assert_null(http_answer_header(answer, "RateLimit"));
     }
+}
+
+static void a_shadow_rule_is_no_policy_that_was_violated(void **state)
+{
+    static const char headers[] = TRAEFIK("GET", "/gate", "192.0.2.7");
+    (void)ask(*state, "10.0.0.1", headers);
+    const char *answer = ask(*state, "10.0.0.1", headers);
+    assert_int_equal(http_answer_status(answer), 429);
+    assert_non_null(strstr(http_answer_body(answer), "\"violated-policies\":[\"gate\"]"));
 }
 
 static void names_are_strings_of_rfc_9651(void **state)
@@ -275,10 +287,18 @@ static void headers_cookies_and_queries_are_attributes(void **state)
     /* A header that comes twice is both, so that neither can be hidden behind the other. */
     assert_int_equal(passes(desk, "10.0.0.1", "X-Api-Key: a\r\nx-api-key: b\r\n"), 5);
     assert_int_equal(passes(desk, "10.0.0.1", "X-Api-Key: a, b\r\n"), 0);
+    /* However often it comes, it is one attribute. */
+    char often[2048] = "";
+    for (unsigned i = 0; i < WEIR_ATTRIBUTES_MAX + 6; i++) {
+        strcat(often, "X-Api-Key: a\r\n");
+    }
+    assert_int_equal(passes(desk, "10.0.0.1", often), 5);
     assert_int_equal(passes(desk, "10.0.0.1", "Cookie: a=1; sid=s1; b=2\r\n"), 5);
     assert_int_equal(passes(desk, "10.0.0.1", "Cookie: c=3\r\nCookie: sid=s1\r\n"), 0);
     assert_int_equal(passes(desk, "10.0.0.1", "X-Forwarded-Uri: /?a=b&user=al%69ce+x\r\n"), 5);
     assert_int_equal(passes(desk, "10.0.0.1", "X-Forwarded-Uri: /?user=alice%20x&a\r\n"), 0);
+    assert_int_equal(passes(desk, "10.0.0.1", "X-Forwarded-Uri: /?user=b&user=c&user=d\r\n"), 5);
+    assert_int_equal(passes(desk, "10.0.0.1", "X-Forwarded-Uri: /?user=b\r\n"), 0);
     assert_int_equal(http_answer_status(ask(desk, "10.0.0.1", "X-Forwarded-Uri: /?user=%zz\r\n")),
                      400);
 }
@@ -300,6 +320,7 @@ int main(void)
         CASE(it_is_allowed_and_then_denied),
         CASE(without_a_rule_it_is_allowed_without_headers),
         CASE(shadow_rules_are_not_told),
+        CASE(a_shadow_rule_is_no_policy_that_was_violated),
         CASE(names_are_strings_of_rfc_9651),
         CASE(a_window_without_one_length_has_no_w),
         CASE(several_policies_stand_with_the_tightest_first),
