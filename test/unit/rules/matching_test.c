@@ -242,6 +242,16 @@ static void a_search_has_an_end(void **state)
     assert_int_equal(weir_regex_find(regex, weir_text("aaa"), matcher), WEIR_YES);
     assert_int_equal(weir_regex_find(regex, weir_text("b"), matcher), WEIR_NO);
     weir_regex_free(regex);
+    /* One that is neither deep nor counted by PCRE2, but takes as many steps as the square of the
+     * value's length before it finds what is there. */
+    value[0] = 'y';
+    assert_int_equal(
+        weir_regex_new(weir_text("[ya]*a*z?y"), weir_allocator_or_default(NULL), &regex, NULL),
+        WEIR_OK);
+    assert_int_equal(weir_regex_find(regex, weir_bytes(value, sizeof(value)), matcher),
+                     WEIR_UNKNOWN);
+    assert_int_equal(weir_regex_find(regex, weir_bytes(value, 100), matcher), WEIR_YES);
+    weir_regex_free(regex);
     weir_matcher_free(matcher);
 }
 
