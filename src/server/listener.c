@@ -179,10 +179,48 @@ static enum weir_status open_path(struct opening *opening, int *ret_fd)
 
 /* ---- Sockets that systemd hands over ------------------------------------------------------- */
 
+/* Whether only this machine's processes can connect. */
+static bool is_of_this_machine(int fd)
+{
+    struct socket_address address = {.len = sizeof(address.as)};
+    if (getsockname(fd, &address.as.any, &address.len) != 0) {
+        return false;
+    }
+    switch (address.as.any.sa_family) {
+    case AF_UNIX:
+        return true;
+    case AF_INET:
+        return ntohl(address.as.v4.sin_addr.s_addr) >> 24 == 127;
+    case AF_INET6:
+        return IN6_IS_ADDR_LOOPBACK(&address.as.v6.sin6_addr) != 0;
+    default:
+        return false;
+    }
+}
+
+/* Where it listens is systemd's to say, and known only now: the rule that config_listen.c holds
+ * addresses to is held here. */
 static enum weir_status open_systemd(struct opening *opening, int *ret_fd)
 {
-    (void)snprintf(opening->address, 128, "systemd:%s", opening->listener->systemd);
-    return weir_activation_take(opening->listener->systemd, ret_fd, opening->error);
+    const struct weir_listener *listener = opening->listener;
+    int fd = -1;
+    (void)snprintf(opening->address, 128, "systemd:%s", listener->systemd);
+    const enum weir_status status = weir_activation_take(listener->systemd, &fd, opening->error);
+    if (status != WEIR_OK) {
+        return status;
+    }
+    const bool asks = listener->token_count > 0 ||
+                      (listener->tls != NULL && listener->tls->client_authority != NULL);
+    if (!asks && !listener->insecure && !is_of_this_machine(fd)) {
+        (void)close(fd);
+        weir_error_set(opening->error, 0, 0,
+                       "the socket %s is open to other machines, and asks for no token and no "
+                       "client certificate: give it tokens, or say insecure: true",
+                       opening->address);
+        return WEIR_ERR_SYSTEM;
+    }
+    *ret_fd = fd;
+    return WEIR_OK;
 }
 
 /* ---- All of them --------------------------------------------------------------------------- */
