@@ -2,6 +2,7 @@
 """server_proxies - real proxies in front of a real server, each configured as docs/manual/proxies.md has it: who is
 denied, what the client is told, and that nobody gets past by what it writes into headers or paths."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -61,8 +62,12 @@ class Proxy(Running):
         temporary = "\n".join(f"    {name}_temp_path {self.folder}/{name};"
                               for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         self.write(f"daemon off;\nmaster_process off;\npid {self.folder}/nginx.pid;\nerror_log stderr;\n"
-                   f"events {{}}\nhttp {{\n    access_log off;\n{temporary}\n{block('nginx')}}}\n")
+                   f"events {{}}\nhttp {{\n    access_log off;\n{temporary}\n{self.nginx_block()}}}\n")
         return [path, "-p", self.folder, "-e", "stderr", "-c", self.path]
+
+    @staticmethod
+    def nginx_block():
+        return block("nginx", "upstream")
 
     def as_caddy(self, path):
         self.write("{\n\tadmin off\n\tauto_https off\n}\n" + block("caddyfile"))
@@ -83,6 +88,19 @@ class Traefik(Proxy):
     def ready(self):
         """It listens before it has read its routes."""
         return ask(self.port.number, "GET", "/ready", source="127.0.0.99").status == 200
+
+
+class OpenNginx(Proxy):
+    """The one that lets all pass where weir is gone."""
+
+    @staticmethod
+    def nginx_block():
+        text = Proxy.nginx_block()
+        for before, more in (("internal;", block("nginx", "proxy_intercept")),
+                             ("location @limited", block("nginx", "location @open"))):
+            expect(text.count(before), 1)
+            text = text.replace(before, more + before)
+        return text
 
 
 def policy():
@@ -134,6 +152,16 @@ def stands(weir, name, kind=Proxy, tells=True):
 
 def test_nginx_asks_by_auth_request(weir):
     stands(weir, "nginx")
+
+
+def test_nginx_without_weir_is_closed_or_open(weir):
+    for kind, status in ((Proxy, 500), (OpenNginx, 200)):
+        with Application() as application, contextlib.ExitStack() as weirs:
+            server = weirs.enter_context(Server(weir, policy()))
+            with kind(weir.folder, "nginx", server, application) as proxy:
+                expect([through(proxy, "127.0.0.2").status for _ in range(4)], [200, 200, 200, 429])
+                weirs.close()
+                expect([through(proxy, "127.0.0.3").status for _ in range(5)], [status] * 5)
 
 
 def test_caddy_asks_by_forward_auth(weir):
