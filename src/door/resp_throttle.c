@@ -9,7 +9,12 @@
 
 #include "door/resp_parts.h"
 
+#include <string.h>
+
 #define US_PER_S INT64_C(1000000)
+
+/* Digits that are no number beyond 64 bits. */
+#define DIGITS_SHORT 18
 
 /* Of a word that is no number so many bytes are told. */
 #define ECHOED_MAX 128
@@ -41,6 +46,17 @@ static bool read_lenient(struct weir_bytes text, int64_t *ret_number)
 
 bool weir_resp_number_of(struct weir_bytes text, int64_t *ret_number)
 {
+    /* Nearly all are short, and then no longer than it takes to ask what they are. */
+    size_t at = 0;
+    uint64_t number = 0;
+    while (at < text.len && at < DIGITS_SHORT && text.ptr[at] >= '0' && text.ptr[at] <= '9') {
+        number = number * 10 + (uint64_t)(text.ptr[at] - '0');
+        at++;
+    }
+    if (at == text.len && at > 0) {
+        *ret_number = (int64_t)number;
+        return true;
+    }
     return weir_resp_integer(text, ret_number) || read_lenient(text, ret_number);
 }
 
@@ -241,6 +257,17 @@ static int64_t seconds(int64_t us)
     return us == WEIR_NEVER ? -1 : us / US_PER_S + (us % US_PER_S > 0);
 }
 
+static void put_integer(struct weir_buffer *out, int64_t integer)
+{
+    if (integer < 0 || integer > 9 || !weir_buffer_reserve(out, 4)) {
+        weir_resp_put_integer(out, integer);
+        return;
+    }
+    const char text[4] = {':', (char)('0' + integer), '\r', '\n'};
+    memcpy(out->bytes + out->len, text, sizeof(text));
+    out->len += sizeof(text);
+}
+
 void weir_resp_answer_throttle(struct weir_buffer *out, const struct weir_exchange *exchange)
 {
     const struct weir_inquiry *inquiry = exchange->inquiries;
@@ -254,16 +281,16 @@ void weir_resp_answer_throttle(struct weir_buffer *out, const struct weir_exchan
     const int64_t retry_after = seconds(decision->retry_after_us);
     weir_resp_put_array(out, 5);
     if (exchange->kind == WEIR_RESP_ANSWER_CELL) {
-        weir_resp_put_integer(out, !allowed);
-        weir_resp_put_integer(out, (int64_t)decision->limit);
-        weir_resp_put_integer(out, (int64_t)decision->remaining);
-        weir_resp_put_integer(out, allowed ? -1 : retry_after);
-        weir_resp_put_integer(out, reset_after);
+        put_integer(out, !allowed);
+        put_integer(out, (int64_t)decision->limit);
+        put_integer(out, (int64_t)decision->remaining);
+        put_integer(out, allowed ? -1 : retry_after);
+        put_integer(out, reset_after);
     } else {
-        weir_resp_put_integer(out, allowed);
-        weir_resp_put_integer(out, (int64_t)decision->limit);
-        weir_resp_put_integer(out, (int64_t)decision->remaining);
-        weir_resp_put_integer(out, reset_after);
-        weir_resp_put_integer(out, allowed ? 0 : retry_after);
+        put_integer(out, allowed);
+        put_integer(out, (int64_t)decision->limit);
+        put_integer(out, (int64_t)decision->remaining);
+        put_integer(out, reset_after);
+        put_integer(out, allowed ? 0 : retry_after);
     }
 }

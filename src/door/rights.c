@@ -15,9 +15,11 @@ static bool same_secret(struct weir_bytes given, const char *secret)
     return differs == 0;
 }
 
+/* A token without a name is anybody's. */
 static bool is_user(struct weir_bytes user, const char *name)
 {
-    return user.len == 0 || (user.len == strlen(name) && memcmp(user.ptr, name, user.len) == 0);
+    return user.len == 0 || name[0] == '\0' ||
+           (user.len == strlen(name) && memcmp(user.ptr, name, user.len) == 0);
 }
 
 unsigned weir_listener_rights(const struct weir_listener *listener, struct weir_bytes user,

@@ -15,7 +15,7 @@
 struct resp_desk {
     struct weir_config config;
     struct weir_listener listener;
-    struct weir_token tokens[3];
+    struct weir_token tokens[RESP_DESK_TOKENS];
     struct weir_limit *limits[RESP_DESK_RULES];
     struct weir_rule_spec rules[RESP_DESK_RULES];
     struct weir_policy_spec spec;
@@ -183,10 +183,11 @@ static void make_listener(struct resp_desk *desk, const struct resp_desk_options
     desk->tokens[0] = (struct weir_token){"decider", RESP_DESK_DECIDER, WEIR_RIGHT_DECIDE};
     desk->tokens[1] = (struct weir_token){"reader", RESP_DESK_READER, WEIR_RIGHT_READ};
     desk->tokens[2] = (struct weir_token){"master", RESP_DESK_MASTER, WEIR_RIGHTS_ALL};
+    desk->tokens[3] = (struct weir_token){"", RESP_DESK_NAMELESS, WEIR_RIGHT_DECIDE};
     desk->listener = (struct weir_listener){
         .protocol = WEIR_PROTOCOL_RESP,
         .tokens = options->tokens ? desk->tokens : NULL,
-        .token_count = options->tokens ? 3 : 0,
+        .token_count = options->tokens ? RESP_DESK_TOKENS : 0,
         .rights = options->tokens ? options->rights : WEIR_RIGHTS_ALL,
     };
 }

@@ -21,11 +21,13 @@
 #define RESP_DESK_DECIDER "decider-secret-0"
 #define RESP_DESK_READER "reader-secret-00"
 #define RESP_DESK_MASTER "master-secret-00"
+#define RESP_DESK_NAMELESS "nobodys-secret-0"
+#define RESP_DESK_TOKENS 4
 
 struct resp_desk_options {
     const char *store; /* NULL: "memory:?size=1MiB" */
     bool no_ad_hoc;
-    bool tokens;     /* of users decider, reader and master */
+    bool tokens;     /* of users decider, reader and master, and of nobody */
     unsigned rights; /* of a peer that has shown none; 0 without tokens: all */
     uint32_t pipeline;
     uint32_t body_bytes;

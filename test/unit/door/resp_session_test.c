@@ -228,6 +228,8 @@ static void a_token_is_shown_by_auth(void **state)
     (void)state;
     expect_guarded("AUTH " RESP_DESK_DECIDER "\nPING\n", "+OK\n+PONG\n");
     expect_guarded("AUTH decider " RESP_DESK_DECIDER "\nPING\n", "+OK\n+PONG\n");
+    expect_guarded("AUTH " RESP_DESK_NAMELESS "\nAUTH whoever " RESP_DESK_NAMELESS "\nPING\n",
+                   "+OK\n+OK\n+PONG\n");
     /* As libraries do that were given no user. */
     expect_guarded("AUTH default " RESP_DESK_DECIDER "\nPING\n", "+OK\n+PONG\n");
 }
