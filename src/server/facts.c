@@ -62,7 +62,8 @@ static void add_stats(struct weir_stats *sum, const struct weir_stats *stats)
 
 static void describe_workers(struct weir_server *server, struct weir_metrics_facts *facts)
 {
-    for (uint32_t i = 0; i < server->started; i++) {
+    const uint32_t started = atomic_load_explicit(&server->started, memory_order_acquire);
+    for (uint32_t i = 0; i < started; i++) {
         struct weir_stats stats;
         facts->connections += weir_worker_peers(server->workers[i]);
         if (weir_worker_stats(server->workers[i], &stats)) {

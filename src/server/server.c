@@ -201,7 +201,8 @@ static bool start_workers(struct weir_server *server)
         if (server->workers[i] == NULL) {
             return complain("can't start a worker", error.message);
         }
-        server->started = i + 1;
+        /* Release: who sees the number, as a worker that tells of all, sees the worker. */
+        atomic_store_explicit(&server->started, i + 1, memory_order_release);
     }
     return true;
 }

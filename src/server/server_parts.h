@@ -27,8 +27,8 @@ struct weir_server {
     struct weir_listening *listening;
     char (*addresses)[128];
     struct weir_worker **workers;
-    uint32_t worker_count; /* as many as there are to be */
-    uint32_t started;      /* as many as there are */
+    uint32_t worker_count;    /* as many as there are to be */
+    _Atomic uint32_t started; /* as many as there are: the first serve while more are started */
     int64_t started_us;
     uv_loop_t loop;
     uv_signal_t signals[3];
