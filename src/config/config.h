@@ -136,6 +136,13 @@ void weir_config_free(struct weir_config *config);
 void weir_config_needs_restart(const struct weir_config *running, const struct weir_config *next,
                                char *text, size_t size);
 
+/* The listener of `config` that listens where `listener` does, or NULL. */
+const struct weir_listener *weir_config_find_listener(const struct weir_config *config,
+                                                      const struct weir_listener *listener);
+
+/* Whether the same may be done at both, by the same peers. */
+bool weir_listener_same_access(const struct weir_listener *a, const struct weir_listener *b);
+
 /* Whether `address`, as text ("10.0.0.7", "::1"), is in one of the networks. */
 bool weir_network_holds(const struct weir_network *networks, size_t count,
                         struct weir_bytes address);

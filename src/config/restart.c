@@ -1,4 +1,5 @@
-/* restart.c - what a running server can't take on; see config.h. */
+/* restart.c - what a running server can take on of its listeners, and what it can't; see config.h.
+ */
 
 #include "config/config.h"
 
@@ -10,7 +11,7 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* Whether what listens may go on. Who may ask there is looked at anew with each request. */
+/* Whether what listens may go on. Who may ask there is no matter of the socket. */
 static bool same_listener(const struct weir_listener *a, const struct weir_listener *b)
 {
     const struct weir_listener_tls none = {0};
@@ -27,6 +28,37 @@ static bool same_listeners(const struct weir_config *a, const struct weir_config
     bool same = a->listener_count == b->listener_count;
     for (size_t i = 0; i < a->listener_count && same; i++) {
         same = same_listener(&a->listeners[i], &b->listeners[i]);
+    }
+    return same;
+}
+
+const struct weir_listener *weir_config_find_listener(const struct weir_config *config,
+                                                      const struct weir_listener *listener)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (same_listener(&config->listeners[i], listener)) {
+            return &config->listeners[i];
+        }
+    }
+    return NULL;
+}
+
+static bool same_network(const struct weir_network *a, const struct weir_network *b)
+{
+    return a->prefix == b->prefix && memcmp(a->address, b->address, sizeof(a->address)) == 0;
+}
+
+bool weir_listener_same_access(const struct weir_listener *a, const struct weir_listener *b)
+{
+    bool same = a->rights == b->rights && a->token_count == b->token_count &&
+                a->trusted_count == b->trusted_count && a->x_ratelimit == b->x_ratelimit;
+    for (size_t i = 0; same && i < a->token_count; i++) {
+        same = same_text(a->tokens[i].name, b->tokens[i].name) &&
+               same_text(a->tokens[i].secret, b->tokens[i].secret) &&
+               a->tokens[i].rights == b->tokens[i].rights;
+    }
+    for (size_t i = 0; same && i < a->trusted_count; i++) {
+        same = same_network(&a->trusted[i], &b->trusted[i]);
     }
     return same;
 }

@@ -125,6 +125,40 @@ bool weir_gates_open(struct weir_worker *worker, struct weir_error *ret_error)
     return true;
 }
 
+static void let_go(struct weir_view *view)
+{
+    if (view != NULL && --view->uses == 0) {
+        view->release(view);
+    }
+}
+
+void weir_gates_follow(struct weir_worker *worker, struct weir_view *view)
+{
+    for (size_t i = 0; i < worker->gate_count; i++) {
+        struct weir_gate *gate = &worker->gates[i];
+        /* By what it was at the start: that is what listens. One that the file has no more waits
+         * for a restart as it is. */
+        const struct weir_listener *next =
+            weir_config_find_listener(view->config, &worker->options.config->listeners[i]);
+        if (next != NULL && !weir_listener_same_access(gate->listener, next)) {
+            weir_peers_leave(worker, gate->listener, next);
+            let_go(gate->view);
+            gate->listener = next;
+            gate->view = view;
+            view->uses++;
+            weir_worker_stir(worker);
+        }
+    }
+}
+
+void weir_gates_free(struct weir_worker *worker)
+{
+    for (size_t i = 0; i < worker->gate_count; i++) {
+        let_go(worker->gates[i].view);
+    }
+    free(worker->gates);
+}
+
 void weir_gates_resume(struct weir_worker *worker)
 {
     for (size_t i = 0; i < worker->gate_count; i++) {

@@ -490,3 +490,19 @@ void weir_peers_stop(struct weir_worker *worker)
 {
     for_each(worker, close_peer);
 }
+
+void weir_peers_leave(struct weir_worker *worker, const struct weir_listener *listener,
+                      const struct weir_listener *next)
+{
+    for (uint32_t left = worker->peer_count; left > 0 && worker->peers != NULL; left--) {
+        struct weir_peer *peer = worker->peers;
+        worker->peers = peer->next;
+        if (peer->session->listener != listener) {
+            continue;
+        }
+        drain_one(peer);
+        if (!peer->gone) {
+            peer->session->listener = next;
+        }
+    }
+}

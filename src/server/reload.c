@@ -114,11 +114,18 @@ static void take_on(struct weir_server *server, struct weir_config *config,
              NULL);
 }
 
-/* What was written to the same meaning again is no new version. */
+/* What was written to the same meaning again is no new version. Secrets are in other files, of
+ * which the fingerprint, which everybody is told, knows nothing. */
 static bool is_same(const struct weir_server *server, const struct weir_config *config)
 {
     const struct weir_config *current = weir_generation_config(server->current);
-    return current->fingerprint == config->fingerprint && current->file_count == config->file_count;
+    bool same = current->fingerprint == config->fingerprint &&
+                current->file_count == config->file_count &&
+                current->listener_count == config->listener_count;
+    for (size_t i = 0; same && i < config->listener_count; i++) {
+        same = weir_listener_same_access(&current->listeners[i], &config->listeners[i]);
+    }
+    return same;
 }
 
 /* The file is back to what is served, maybe after it was something bad. */

@@ -103,6 +103,7 @@ static void take_view(struct weir_worker *worker)
         atomic_exchange_explicit(&worker->next_view, NULL, memory_order_acquire);
     if (view != NULL) {
         weir_desk_take(worker->desk, view);
+        weir_gates_follow(worker, view);
     }
 }
 
@@ -306,7 +307,7 @@ void weir_worker_join(struct weir_worker *worker)
     }
     (void)pthread_mutex_destroy(&worker->stats_lock);
     weir_buffer_deinit(&worker->plain);
-    free(worker->gates);
+    weir_gates_free(worker);
     free(worker->input);
     free(worker);
 }

@@ -13,7 +13,8 @@
 struct weir_gate {
     uv_poll_t poll;
     struct weir_worker *worker;
-    const struct weir_listener *listener;
+    const struct weir_listener *listener; /* of the configuration that last changed who may ask */
+    struct weir_view *view;               /* which that is; NULL: the start's */
     struct weir_tls_context *tls;
     int fd;
     bool open;
@@ -67,6 +68,11 @@ void weir_worker_stir(struct weir_worker *worker);
 bool weir_gates_open(struct weir_worker *worker, struct weir_error *ret_error);
 /* Takes what has connected, and closes the sockets. */
 void weir_gates_close(struct weir_worker *worker);
+/* Takes on who may ask where, as `view` has it. Connections to where that has changed end, once
+ * what they have asked is answered: they are to show anew who they are. */
+void weir_gates_follow(struct weir_worker *worker, struct weir_view *view);
+/* Frees them, after the thread's end. */
+void weir_gates_free(struct weir_worker *worker);
 /* Those that were paused try again. */
 void weir_gates_resume(struct weir_worker *worker);
 
@@ -85,6 +91,10 @@ void weir_peers_tick(struct weir_worker *worker);
 /* What is to be answered still is; all else goes. */
 void weir_peers_drain(struct weir_worker *worker);
 void weir_peers_stop(struct weir_worker *worker);
+
+/* The same for those of one listener, which is no more after this: `next` is in its place. */
+void weir_peers_leave(struct weir_worker *worker, const struct weir_listener *listener,
+                      const struct weir_listener *next);
 
 /* ---- hold.c -------------------------------------------------------------------------------- */
 

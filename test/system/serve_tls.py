@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """serve_tls - curl, redis-cli and openssl talk TLS to a running server: with and without certificates and tokens."""
 
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -195,6 +197,52 @@ def test_nothing_secret_is_logged(weir):
         log = file.read()
     for text in (log, status, metrics):
         expect(SECRET in text or "readers-own" in text, False, text)
+
+
+def test_a_secret_that_is_changed_is_no_more(weir):
+    with Scene(weir) as scene:
+        def ask(secret):
+            return scene.curl("tokens", "-H", f"Authorization: Bearer {secret}", scheme="http")[1]
+
+        former, latter = "the-readers-own-secret-of-32-bytes", "the-readers-other-secret-of-now"
+        kept = http.client.HTTPConnection("127.0.0.1", scene.ports["tokens"], timeout=rig.PATIENCE)
+        kept.request("GET", "/v1/status", headers={"Authorization": "Bearer " + former})
+        expect(kept.getresponse().read() != b"", True)
+        others = http.client.HTTPConnection("127.0.0.1", scene.server.port.number, timeout=rig.PATIENCE)
+        others.request("GET", "/v1/status")
+        others.getresponse().read()
+        with open(weir.file("token"), "w", encoding="utf-8") as file:
+            file.write(latter + "\n")
+        rig.wait(lambda: ask(latter) == 200, "the new secret is known")  # by each worker that is asked
+        expect(kept.sock.recv(1), b"")  # who came with the former is to come again
+        rig.wait(lambda: all(ask(former) == 401 for _ in range(16)), "the former secret is forgotten")
+        rig.wait(lambda: all(ask(latter) == 200 for _ in range(16)), "every worker knows the new one")
+        socket = others.sock
+        others.request("GET", "/v1/status")
+        status = json.loads(others.getresponse().read())
+        expect((status["policy"]["version"], others.sock is socket), (2, True))  # of no listener that changed
+        kept.close()
+        others.close()
+
+
+def test_who_has_logged_in_over_resp_is_to_do_so_again(weir):
+    with Scene(weir) as scene:
+        with rig.Connection(scene.ports["token_resp"], SECRET) as connection, \
+                rig.Connection(scene.ports["token_resp"], SECRET) as other:
+            expect(connection.command("PING"), "PONG")
+            path = weir.file("weir.yaml")
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            # What changes nothing there ends nothing.
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace("100/day", "200/day"))
+            rig.wait(lambda: '"version":2' in scene.curl("https")[2], "a version is taken on")
+            expect((connection.command("PING"), other.command("PING")), ("PONG", "PONG"))
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace("name: asker, env: WEIR_TEST_TOKEN, rights: [decide]",
+                                        "name: asker, env: WEIR_TEST_TOKEN, rights: [read]"))
+            expect(connection.socket.recv(1), b"")
+            expect(other.socket.recv(1), b"")
 
 
 def expect_refused(weir, text, said):
