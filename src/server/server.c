@@ -279,8 +279,8 @@ bool weir_server_run(const struct weir_server_options *options)
     const bool served = take_first(&server, config) && serve(&server);
     if (served) {
         weir_log(server.log, WEIR_LOG_LINE_INFO, "ended", NULL);
-        (void)uv_loop_close(&server.loop);
     }
+    (void)uv_loop_close(&server.loop);
     free_all(&server);
     return served;
 }
