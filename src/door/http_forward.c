@@ -155,7 +155,7 @@ static bool put_lower(struct weir_buffer *out, struct weir_bytes text, struct we
 /* A host without its port: what follows the last ':', but within an IPv6 address's brackets. */
 static struct weir_bytes without_port(struct weir_bytes host)
 {
-    if (host.len == 0) {
+    if (host.ptr == NULL || host.len == 0) {
         return host;
     }
     const char *colon = memrchr(host.ptr, ':', host.len);
