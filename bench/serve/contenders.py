@@ -19,8 +19,9 @@ REDIS_CELL = "0.2.2"
 START_SECONDS = 20
 PACKAGES = ["protobuf-compiler", "libprotoc32", "libprotobuf32", "libprotobuf-dev"]
 
-POLICY = ("workers: 1", "top: 0", "log: {denials: 0}", "rules:", "  - name: each", "    key: [user]",
-          "    limit: 600/m burst 100")
+POLICY = ("workers: 1", "top: 0", "log: {denials: 0}", "rules:",
+          "  - name: each", "    key: [user]", "    limit: 600/m burst 100",
+          "  - name: forwarded", "    key: [header.user]", "    limit: 600/m burst 100")
 
 
 class Weir:
