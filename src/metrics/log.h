@@ -28,7 +28,10 @@ void weir_log_close(struct weir_log *log);
 void weir_log_set(struct weir_log *log, enum weir_log_line level, bool json, uint32_t denials);
 bool weir_log_wants(const struct weir_log *log, enum weir_log_line line);
 
-/* `event` is a few words; then names and values in turn, and NULL. Threads: any. */
+/* The last of what weir_log is given: a NULL that is a pointer wherever it is passed. */
+#define WEIR_LOG_END ((const char *)NULL)
+
+/* `event` is a few words; then names and values in turn, and WEIR_LOG_END. Threads: any. */
 void weir_log(struct weir_log *log, enum weir_log_line level, const char *event, ...)
     __attribute__((sentinel));
 

@@ -59,7 +59,8 @@ static void pause_gate(struct weir_gate *gate)
     gate->paused = true;
     (void)uv_poll_stop(&gate->poll);
     weir_log(gate->worker->options.log, WEIR_LOG_LINE_WARNING,
-             "no descriptor left for a connection", "hint", "raise the limit of open files", NULL);
+             "no descriptor left for a connection", "hint", "raise the limit of open files",
+             WEIR_LOG_END);
 }
 
 static void take_connections(struct weir_gate *gate, unsigned most)

@@ -33,7 +33,8 @@ static void start_ending(struct weir_server *server)
     /* Relaxed: see facts.c. */
     atomic_store_explicit(&server->draining, true, memory_order_relaxed);
     weir_notify_stopping();
-    weir_log(server->log, WEIR_LOG_LINE_INFO, "ending", "what", "answers what is under way", NULL);
+    weir_log(server->log, WEIR_LOG_LINE_INFO, "ending", "what", "answers what is under way",
+             WEIR_LOG_END);
     for (uint32_t i = 0; i < server->started; i++) {
         weir_worker_drain(server->workers[i]);
     }
@@ -57,7 +58,8 @@ static void see_to_the_end(struct weir_server *server, int64_t now_ns)
     }
     if (now_ns >= server->end_by_ns) {
         server->end_by_ns = INT64_MAX;
-        weir_log(server->log, WEIR_LOG_LINE_WARNING, "closing what was not answered in time", NULL);
+        weir_log(server->log, WEIR_LOG_LINE_WARNING, "closing what was not answered in time",
+                 WEIR_LOG_END);
         for (uint32_t i = 0; i < server->started; i++) {
             weir_worker_stop(server->workers[i]);
         }
@@ -144,7 +146,7 @@ static void watch_files(struct weir_server *server)
     const struct weir_config *config = weir_generation_config(server->current);
     if (config->watch && !weir_server_watch(server, config)) {
         weir_log(server->log, WEIR_LOG_LINE_WARNING, "can't watch the configuration", "hint",
-                 "send SIGHUP after a change", NULL);
+                 "send SIGHUP after a change", WEIR_LOG_END);
     }
 }
 

@@ -346,7 +346,7 @@ static bool decrypt(struct weir_peer *peer, struct weir_bytes bytes)
     }
     weir_tally_count(worker->desk->options.tally, WEIR_COUNT_TLS_FAILED, 1);
     weir_log(worker->options.log, WEIR_LOG_LINE_DEBUG, "TLS failed", "peer", peer->address,
-             "reason", message, NULL);
+             "reason", message, WEIR_LOG_END);
     (void)send_some(peer);
     close_peer(peer);
     return false;

@@ -76,7 +76,7 @@ static void note_restart(struct weir_server *server, const struct weir_config *c
     pthread_mutex_unlock(&server->facts_lock);
     if (text[0] != '\0') {
         weir_log(server->log, WEIR_LOG_LINE_WARNING, "only a restart takes on what was changed",
-                 "settings", text, NULL);
+                 "settings", text, WEIR_LOG_END);
     }
 }
 
@@ -85,14 +85,15 @@ static void follow(struct weir_server *server, const struct weir_config *config)
     weir_log_set(server->log, (enum weir_log_line)config->log_level, config->log_json,
                  config->log_denials);
     if (server->watch != NULL && !weir_server_watch(server, config)) {
-        weir_log(server->log, WEIR_LOG_LINE_WARNING, "no memory to watch the new files", NULL);
+        weir_log(server->log, WEIR_LOG_LINE_WARNING, "no memory to watch the new files",
+                 WEIR_LOG_END);
     }
 }
 
 static void take_on(struct weir_server *server, struct weir_config *config,
                     struct weir_buffer *messages)
 {
-    struct weir_view *views[WEIR_WORKERS_MAX];
+    struct weir_view *views[WEIR_WORKERS_MAX] = {NULL};
     struct weir_generation *generation =
         weir_generation_new(config, server->metrics, weir_generation_version(server->current) + 1);
     if (generation == NULL || !make_views(server, generation, views)) {
@@ -111,7 +112,7 @@ static void take_on(struct weir_server *server, struct weir_config *config,
     (void)snprintf(version, sizeof(version), "%llu",
                    (unsigned long long)weir_generation_version(generation));
     weir_log(server->log, WEIR_LOG_LINE_INFO, "took on a new configuration", "version", version,
-             NULL);
+             WEIR_LOG_END);
 }
 
 /* What was written to the same meaning again is no new version. Secrets are in other files, of

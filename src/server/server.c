@@ -91,7 +91,7 @@ static bool open_tls(struct weir_server *server, const struct weir_config *confi
         const char *warning = weir_tls_context_warning(server->tls[i]);
         if (warning[0] != '\0') {
             weir_log(server->log, WEIR_LOG_LINE_WARNING, warning, "certificate",
-                     options.certificate, NULL);
+                     options.certificate, WEIR_LOG_END);
         }
     }
     return true;
@@ -128,7 +128,7 @@ static void tell_listeners(struct weir_server *server)
     for (size_t i = 0; i < config->listener_count; i++) {
         weir_log(server->log, WEIR_LOG_LINE_INFO, "listening", "door",
                  doors[config->listeners[i].protocol], "address", server->addresses[i], "tls",
-                 server->tls[i] != NULL ? "yes" : "no", NULL);
+                 server->tls[i] != NULL ? "yes" : "no", WEIR_LOG_END);
     }
 }
 
@@ -278,7 +278,7 @@ bool weir_server_run(const struct weir_server_options *options)
     server.started_us = (int64_t)now.tv_sec * 1000000 + now.tv_usec;
     const bool served = take_first(&server, config) && serve(&server);
     if (served) {
-        weir_log(server.log, WEIR_LOG_LINE_INFO, "ended", NULL);
+        weir_log(server.log, WEIR_LOG_LINE_INFO, "ended", WEIR_LOG_END);
     }
     (void)uv_loop_close(&server.loop);
     free_all(&server);

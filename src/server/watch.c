@@ -44,7 +44,8 @@ struct ear {
 
 /* Files, and what they were. */
 struct list {
-    char **paths;
+    char *text;         /* of all paths */
+    const char **paths; /* in it */
     struct stamp *stamps;
     size_t count;
 };
@@ -67,27 +68,34 @@ struct weir_watch {
 
 static void list_free(struct list *list)
 {
-    for (size_t i = 0; list->paths != NULL && i < list->count; i++) {
-        free(list->paths[i]);
-    }
-    free(list->paths);
+    free(list->text);
+    free((void *)list->paths);
     free(list->stamps);
     *list = (struct list){0};
 }
 
 static bool list_make(const char *const *files, size_t count, struct list *ret_list)
 {
-    struct list list = {.count = count};
-    list.paths = calloc(count > 0 ? count : 1, sizeof(*list.paths));
-    list.stamps = calloc(count > 0 ? count : 1, sizeof(*list.stamps));
-    bool made = list.paths != NULL && list.stamps != NULL;
-    for (size_t i = 0; i < count && made; i++) {
-        list.paths[i] = strdup(files[i]);
-        made = list.paths[i] != NULL;
+    size_t size = 1;
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(files[i]) + 1;
     }
-    if (!made) {
+    struct list list = {
+        .text = malloc(size),
+        .paths = (const char **)calloc(count + 1, sizeof(*list.paths)),
+        .stamps = calloc(count + 1, sizeof(*list.stamps)),
+        .count = count,
+    };
+    if (list.text == NULL || list.paths == NULL || list.stamps == NULL) {
         list_free(&list);
         return false;
+    }
+    char *at = list.text;
+    for (size_t i = 0; i < count; i++) {
+        const size_t path_size = strlen(files[i]) + 1;
+        memcpy(at, files[i], path_size);
+        list.paths[i] = at;
+        at += path_size;
     }
     *ret_list = list;
     return true;

@@ -2,6 +2,8 @@
 
 #include "server/watch_plan.h"
 
+#include "base/alloc.h"
+
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,9 +40,14 @@ static bool grow(struct weir_watch_plan *plan)
         return true;
     }
     const size_t room = plan->room > 0 ? plan->room * 2 : 16;
-    struct weir_watch_name *names = reallocarray(plan->names, room, sizeof(*names));
+    struct weir_watch_name *names = weir_alloc(
+        weir_allocator_or_default(NULL), room * sizeof(*names), _Alignof(struct weir_watch_name));
     if (names == NULL) {
         return false;
+    }
+    if (plan->count > 0) {
+        memcpy(names, plan->names, plan->count * sizeof(*names));
+        weir_release(weir_allocator_or_default(NULL), plan->names, plan->room * sizeof(*names));
     }
     plan->names = names;
     plan->room = room;
@@ -58,9 +65,11 @@ static bool add(struct walk *walk, const char *name)
     }
     const size_t folder_size = strlen(folder) + 1;
     const size_t name_size = strlen(name) + 1;
-    char *memory = malloc(folder_size + name_size);
-    if (memory == NULL || !grow(plan)) {
-        free(memory);
+    if (!grow(plan)) {
+        return false;
+    }
+    char *memory = weir_alloc(weir_allocator_or_default(NULL), folder_size + name_size, 1);
+    if (memory == NULL) {
         return false;
     }
     memcpy(memory, folder, folder_size);
@@ -195,9 +204,13 @@ bool weir_watch_plan_same(const struct weir_watch_plan *a, const struct weir_wat
 
 void weir_watch_plan_deinit(struct weir_watch_plan *plan)
 {
+    const struct weir_allocator *allocator = weir_allocator_or_default(NULL);
     for (size_t i = 0; i < plan->count; i++) {
-        free(plan->names[i].folder);
+        const struct weir_watch_name *name = &plan->names[i];
+        weir_release(allocator, name->folder, strlen(name->folder) + strlen(name->name) + 2);
     }
-    free(plan->names);
+    if (plan->names != NULL) {
+        weir_release(allocator, plan->names, plan->room * sizeof(*plan->names));
+    }
     *plan = (struct weir_watch_plan){0};
 }

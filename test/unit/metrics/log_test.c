@@ -84,14 +84,14 @@ static void as_text(void **state)
     (void)state;
     struct scene *scene = scene_open(WEIR_LOG_LINE_INFO, false, 0);
     weir_log(scene->log, WEIR_LOG_LINE_INFO, "listening", "door", "http", "address",
-             "127.0.0.1:8080", NULL);
+             "127.0.0.1:8080", WEIR_LOG_END);
     const char *text = said(scene);
     assert_int_equal(text[4], '-');
     assert_int_equal(text[10], 'T');
     assert_int_equal(text[19], '.');
     assert_string_equal(text + 23, "Z info listening door=http address=127.0.0.1:8080\n");
     weir_log(scene->log, WEIR_LOG_LINE_ERROR, "no file", "path", "a b", "empty", "", "is", "a=b",
-             "none", (const char *)NULL, NULL);
+             "none", (const char *)NULL, WEIR_LOG_END);
     says(scene, TIME_LEN, "error no file path=\"a b\" empty=\"\" is=\"a=b\" none=\"\"\n");
     scene_close(scene);
 }
@@ -100,7 +100,7 @@ static void as_json(void **state)
 {
     (void)state;
     struct scene *scene = scene_open(WEIR_LOG_LINE_INFO, true, 0);
-    weir_log(scene->log, WEIR_LOG_LINE_WARNING, "no \"file\"", "path", "a b\\", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_WARNING, "no \"file\"", "path", "a b\\", WEIR_LOG_END);
     const char *text = said(scene);
     assert_memory_equal(text, "{\"time\":\"2", 10);
     assert_string_equal(text + 32, "Z\",\"level\":\"warning\",\"event\":\"no \\\"file\\\"\","
@@ -114,11 +114,11 @@ static void by_level(void **state)
     struct scene *scene = scene_open(WEIR_LOG_LINE_WARNING, false, 10);
     assert_true(weir_log_wants(scene->log, WEIR_LOG_LINE_ERROR));
     assert_false(weir_log_wants(scene->log, WEIR_LOG_LINE_INFO));
-    weir_log(scene->log, WEIR_LOG_LINE_INFO, "left out", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_INFO, "left out", WEIR_LOG_END);
     weir_log_denial(scene->log, weir_text("login"), weir_text("k"), SECOND, NOW);
     says(scene, 0, "");
     weir_log_set(scene->log, WEIR_LOG_LINE_DEBUG, false, 10);
-    weir_log(scene->log, WEIR_LOG_LINE_DEBUG, "told", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_DEBUG, "told", WEIR_LOG_END);
     says(scene, TIME_LEN, "debug told\n");
     scene_close(scene);
 }
@@ -205,7 +205,8 @@ static void what_fits_no_line_is_left_out(void **state)
     memset(value, '\x1b', sizeof(value) - 1);
     for (int json = 0; json < 2; json++) {
         struct scene *scene = scene_open(WEIR_LOG_LINE_INFO, json == 1, 0);
-        weir_log(scene->log, WEIR_LOG_LINE_INFO, "much", "a", value, "b", value, "c", value, NULL);
+        weir_log(scene->log, WEIR_LOG_LINE_INFO, "much", "a", value, "b", value, "c", value,
+                 WEIR_LOG_END);
         const char *text = said(scene);
         const char *end = json == 1 ? ",\"cut\":true}\n" : " cut=true\n";
         is_one_line(text, scene->len);
@@ -263,7 +264,7 @@ static void a_full_pipe_loses_lines_and_holds_nobody_up(void **state)
         /* Were one of these to wait, the test would never end. */
         const int lines = 10000;
         for (int i = 0; i < lines; i++) {
-            weir_log(scene->log, WEIR_LOG_LINE_INFO, "one of many", NULL);
+            weir_log(scene->log, WEIR_LOG_LINE_INFO, "one of many", WEIR_LOG_END);
         }
         int arrived = 0;
         const char *text = said(scene);
@@ -272,7 +273,7 @@ static void a_full_pipe_loses_lines_and_holds_nobody_up(void **state)
         }
         assert_true(arrived > 0 && arrived < lines);
         assert_int_equal(text[scene->len - 1], '\n');
-        weir_log(scene->log, WEIR_LOG_LINE_INFO, "room again", NULL);
+        weir_log(scene->log, WEIR_LOG_LINE_INFO, "room again", WEIR_LOG_END);
         char expected[64];
         (void)snprintf(expected, sizeof(expected), "warning lines lost count=%d\n",
                        lines - arrived);
@@ -293,7 +294,7 @@ static void a_reader_that_went_away_is_no_end(void **state)
     assert_int_equal(sigaction(SIGPIPE, &ignore, NULL), 0);
     (void)close(scene->ends[0]);
     scene->ends[0] = open("/dev/null", O_RDONLY);
-    weir_log(scene->log, WEIR_LOG_LINE_INFO, "into the void", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_INFO, "into the void", WEIR_LOG_END);
     scene_close(scene);
 }
 
@@ -309,19 +310,19 @@ static void the_journal_knows_the_time_itself(void **state)
     weir_log_close(scene->log);
     assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
     scene->log = weir_log_open(scene->ends[1], WEIR_LOG_LINE_DEBUG, false, 1);
-    weir_log(scene->log, WEIR_LOG_LINE_ERROR, "e", NULL);
-    weir_log(scene->log, WEIR_LOG_LINE_WARNING, "w", NULL);
-    weir_log(scene->log, WEIR_LOG_LINE_INFO, "i", "a", "b", NULL);
-    weir_log(scene->log, WEIR_LOG_LINE_DEBUG, "d", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_ERROR, "e", WEIR_LOG_END);
+    weir_log(scene->log, WEIR_LOG_LINE_WARNING, "w", WEIR_LOG_END);
+    weir_log(scene->log, WEIR_LOG_LINE_INFO, "i", "a", "b", WEIR_LOG_END);
+    weir_log(scene->log, WEIR_LOG_LINE_DEBUG, "d", WEIR_LOG_END);
     says(scene, 0, "<3>e\n<4>w\n<6>i a=b\n<7>d\n");
     weir_log_set(scene->log, WEIR_LOG_LINE_DEBUG, true, 1);
-    weir_log(scene->log, WEIR_LOG_LINE_INFO, "i", "a", "b", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_INFO, "i", "a", "b", WEIR_LOG_END);
     says(scene, 0, "<6>{\"level\":\"info\",\"event\":\"i\",\"a\":\"b\"}\n");
     weir_log_close(scene->log);
     /* Somebody else's journal, that a parent has left in the environment. */
     assert_int_equal(setenv("JOURNAL_STREAM", "1:2", 1), 0);
     scene->log = weir_log_open(scene->ends[1], WEIR_LOG_LINE_INFO, false, 1);
-    weir_log(scene->log, WEIR_LOG_LINE_INFO, "i", NULL);
+    weir_log(scene->log, WEIR_LOG_LINE_INFO, "i", WEIR_LOG_END);
     says(scene, TIME_LEN, "info i\n");
     assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
     scene_close(scene);
@@ -397,7 +398,7 @@ static void member(void *context, unsigned index)
         return;
     }
     for (size_t i = 0; i < crowd->lines; i++) {
-        weir_log(crowd->scene->log, WEIR_LOG_LINE_INFO, "said", "a", "1", "b", "2 3", NULL);
+        weir_log(crowd->scene->log, WEIR_LOG_LINE_INFO, "said", "a", "1", "b", "2 3", WEIR_LOG_END);
     }
     (void)atomic_fetch_add(&crowd->done, 1);
 }
@@ -423,7 +424,7 @@ static void lines_of_threads_do_not_mix(void **state)
                           .lines = random_rounds(LINES)};
     fixture_threads(MEMBERS + 1, member, &crowd);
     /* What is lost at the very end is told with the next line. */
-    weir_log(crowd.scene->log, WEIR_LOG_LINE_INFO, "said", "a", "1", "b", "2 3", NULL);
+    weir_log(crowd.scene->log, WEIR_LOG_LINE_INFO, "said", "a", "1", "b", "2 3", WEIR_LOG_END);
     read_lines(&crowd);
     assert_int_equal(crowd.told, MEMBERS * crowd.lines + 1);
     scene_close(crowd.scene);
