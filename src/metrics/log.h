@@ -4,7 +4,8 @@
  * (counted, and told when there is room again) and never holds anybody up. Nothing secret is ever
  * passed in: keys are, as fields, passwords and tokens are not.
  *
- *     weir_log(log, WEIR_LOG_LINE_INFO, "listening", "door", "http", "address", address, NULL); */
+ *     weir_log(log, WEIR_LOG_LINE_INFO, "listening", "door", "http", "address", address,
+ *              WEIR_LOG_END); */
 
 #ifndef WEIR_METRICS_LOG_H
 #define WEIR_METRICS_LOG_H

@@ -369,7 +369,7 @@ static void info_has_sections(void **state)
 {
     (void)state;
     static const char *const all[] = {"\"# Server\\r\\nserver_name:weir\\r\\n",
-                                      "weir_version:" WEIR_VERSION,
+                                      ("weir_version:" WEIR_VERSION),
                                       "uptime_in_seconds:7\\r\\n",
                                       "connected_clients:5\\r\\n",
                                       "loading:0\\r\\n",
