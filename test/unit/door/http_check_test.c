@@ -38,8 +38,8 @@ static int tear_down(void **state)
 /* Whether `text` has `part`; says both where not. */
 static void expect_in(const char *text, const char *part)
 {
-    if (strstr(text, part) == NULL) {
-        fail_msg("%s\n  is not in\n%s", part, text);
+    if (text == NULL || strstr(text, part) == NULL) {
+        fail_msg("%s\n  is not in\n%s", part, text != NULL ? text : "nothing");
     }
 }
 
