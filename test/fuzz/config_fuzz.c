@@ -55,7 +55,7 @@ static size_t check_messages(struct weir_bytes messages)
         const char *next = memchr(line, '\n', (size_t)(end - line));
         assert(next != NULL);
         const size_t len = (size_t)(next - line);
-        const bool error = memmem(line, len, ": error: ", 9) != NULL;
+        const bool error = line != NULL && memmem(line, len, ": error: ", 9) != NULL;
         assert(error || memmem(line, len, ": warning: ", 11) != NULL);
         assert(len > 20 && memcmp(line, "weir.yaml:", 10) == 0);
         for (const char *c = line; c < next; c++) {
