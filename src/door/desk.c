@@ -439,9 +439,13 @@ static void ask_pending(struct weir_desk *desk)
 
 static void wake_touched(struct weir_desk *desk)
 {
-    while (desk->touched != NULL) {
-        struct weir_session *session = desk->touched;
-        desk->touched = session->next_touched;
+    /* Who reads on when woken, and says something again, has its turn in the next round: else one
+     * with a long pipeline would be served to its end before anybody else. */
+    desk->waking = desk->touched;
+    desk->touched = NULL;
+    while (desk->waking != NULL) {
+        struct weir_session *session = desk->waking;
+        desk->waking = session->next_touched;
         session->touched = false;
         desk->options.wake(desk->options.context, session);
     }

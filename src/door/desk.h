@@ -252,7 +252,8 @@ struct weir_desk {
     struct weir_exchange *pending;
     struct weir_exchange *pending_last;
     struct weir_session *touched;
-    struct weir_request *batch; /* of all inquiries of one request each */
+    struct weir_session *waking; /* of those, whose turn it is */
+    struct weir_request *batch;  /* of all inquiries of one request each */
     struct weir_decision *batch_decisions;
     size_t batch_room;
     struct weir_inquiry **batch_owners;

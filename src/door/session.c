@@ -94,6 +94,12 @@ static void forget_touched(struct weir_session *session)
         return;
     }
     struct weir_session **at = &session->desk->touched;
+    while (*at != NULL && *at != session) {
+        at = &(*at)->next_touched;
+    }
+    if (*at == NULL) {
+        at = &session->desk->waking;
+    }
     while (*at != session) {
         assert(*at != NULL);
         at = &(*at)->next_touched;

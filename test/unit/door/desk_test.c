@@ -173,6 +173,70 @@ static void a_pipeline_has_an_end(void **state)
     desk_rig_close(rig);
 }
 
+/* ---- Turns --------------------------------------------------------------------------------- */
+
+/* Far more than a flush may wake one session. */
+#define WOKEN_MAX 1000
+
+/* Each session that is woken says something again, as one with a long pipeline does. */
+static void wake_and_go_on(void *context, struct weir_session *session)
+{
+    struct desk_rig *rig = context;
+    rig->woken++;
+    if (rig->woken < WOKEN_MAX) {
+        weir_session_touch(session);
+    }
+}
+
+static void a_long_pipeline_leaves_others_their_turn(void **state)
+{
+    (void)state;
+    struct desk_rig *rig = desk_rig_open(memory(), NULL);
+    struct weir_session *one = desk_rig_session(rig, false);
+    rig->desk->options.wake = wake_and_go_on;
+    weir_session_touch(one);
+    weir_desk_flush(rig->desk);
+    assert_in_range(rig->woken, 1, 10);
+    assert_int_equal(rig->stirred, 1);
+    weir_session_end(one);
+    desk_rig_close(rig);
+}
+
+/* The first to be woken ends the others. */
+static void wake_and_end(void *context, struct weir_session *session)
+{
+    struct desk_rig *rig = context;
+    struct weir_session **sessions = session->owner;
+    rig->woken++;
+    for (size_t i = 0; i < 3; i++) {
+        if (sessions[i] != session) {
+            weir_session_end(sessions[i]);
+            sessions[i] = NULL;
+        }
+    }
+}
+
+static void who_has_ended_is_not_woken(void **state)
+{
+    (void)state;
+    struct desk_rig *rig = desk_rig_open(memory(), NULL);
+    struct weir_session *sessions[3];
+    for (size_t i = 0; i < 3; i++) {
+        sessions[i] = desk_rig_session(rig, false);
+        sessions[i]->owner = (void *)sessions;
+        weir_session_touch(sessions[i]);
+    }
+    rig->desk->options.wake = wake_and_end;
+    weir_desk_flush(rig->desk);
+    assert_int_equal(rig->woken, 1);
+    for (size_t i = 0; i < 3; i++) {
+        if (sessions[i] != NULL) {
+            weir_session_end(sessions[i]);
+        }
+    }
+    desk_rig_close(rig);
+}
+
 /* ---- Held answers -------------------------------------------------------------------------- */
 
 static void a_held_answer_holds_those_behind_it(void **state)
@@ -402,6 +466,8 @@ int main(void)
         cmocka_unit_test(one_refusal_is_not_the_others),
         cmocka_unit_test(a_key_that_is_too_long_is_refused),
         cmocka_unit_test(a_pipeline_has_an_end),
+        cmocka_unit_test(a_long_pipeline_leaves_others_their_turn),
+        cmocka_unit_test(who_has_ended_is_not_woken),
         cmocka_unit_test(a_held_answer_holds_those_behind_it),
         cmocka_unit_test(a_peer_that_goes_forgets_what_is_held),
         cmocka_unit_test(answers_wait_for_those_before_them),
