@@ -48,7 +48,7 @@ static void refuse(struct weir_server *server, const struct weir_buffer *message
                    end != NULL ? (int)(end - messages->bytes) : (int)messages->len,
                    messages->len > 0 ? messages->bytes : "no memory");
     weir_log(server->log, WEIR_LOG_LINE_ERROR, "the new configuration is refused", "first", first,
-             "hint", "weir validate says all; the former one goes on", NULL);
+             "hint", "weir validate says all; the former one goes on", WEIR_LOG_END);
 }
 
 /* The views of all workers, or none. */
