@@ -22,6 +22,7 @@ import rig  # noqa: E402
 from cli_support import expect, main  # noqa: E402
 
 MIB = 1 << 20
+SANITIZED = "WEIR_TEST_SCALE" in os.environ
 PEERS = int(os.environ.get("WEIR_TEST_PEERS", "10000"))
 # Beside those of the peers, what a process needs of descriptors.
 SPARE = 100
@@ -230,7 +231,8 @@ def test_who_reads_nothing(weir):
         rig.wait(all_closed, "peers that read nothing are closed")
         others_are_answered(server)
         # Each may have caps.output, one answer past it, and what was read of it at once.
-        assert most - before < 64 * MIB, (before, most, sent)
+        # What a sanitizer keeps of each byte, and of what was freed, comes on top.
+        assert most - before < (512 if SANITIZED else 64) * MIB, (before, most, sent)
         expect(dropped(server, "slow-reader"), count)
         for peer, _ in peers:
             peer.close()
@@ -423,7 +425,7 @@ def test_coming_and_going(weir):
         come_and_go(2000)
         rig.wait(lambda: server.descriptors() <= descriptors, "no descriptor is left")
         # A sanitizer keeps what is freed for a while.
-        assert server.resident() - resident < 64 * MIB, (resident, server.resident())
+        assert server.resident() - resident < (512 if SANITIZED else 64) * MIB, (resident, server.resident())
         others_are_answered(server)
 
 
