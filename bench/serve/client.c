@@ -6,7 +6,7 @@
  *     ask NAME PROTOCOL ALLOWED HEX           what is sent for one request, and what says "allowed"
  *     run NAME PORT LANES TOGETHER KEYS MS    each lane sends TOGETHER requests in one write, and
  *                                             again when all of them are answered
- *     pace NAME PORT LANES RATE KEYS MS        RATE requests a second, whatever is answered when
+ *     pace NAME PORT LANES RATE KEYS MS       RATE requests a second, whatever is answered when
  *
  * Requests are ready beforehand but for their keys. An answer is read no further than to its end
  * and to what says whether it allowed: of RESP the first integer, of HTTP the word ALLOWED in its
