@@ -56,13 +56,13 @@ struct kind {
 };
 
 struct lane {
+    int64_t *due_ns; /* of answers that are waited for, as a ring */
+    size_t got;
     int fd;
+    unsigned waits; /* for so many answers */
+    uint32_t due_first;
     char requests[TOGETHER_MAX * REQUEST_MAX];
     char replies[REPLIES_ROOM];
-    size_t got;
-    unsigned waits;  /* for so many answers */
-    int64_t *due_ns; /* of those, as a ring */
-    uint32_t due_first;
 };
 
 struct load {

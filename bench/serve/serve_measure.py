@@ -244,7 +244,8 @@ def start(program, processor):
 def over_redis(session, processors, milliseconds):
     """The same over Redis: weir and Redis share a processor."""
     redis = contenders.redis(processors[0])
-    weir = contenders.Weir(session.program, processors[0], f"store: redis://127.0.0.1:{redis.resp}?on_error=deny",
+    weir = contenders.Weir(session.program, processors[0],
+                           f"store: redis://127.0.0.1:{redis.resp}?on_error=deny",
                            *contenders.POLICY)
     for _ in range(3):
         for together in (1, 16):
