@@ -271,7 +271,8 @@ def run(quick):
     session.program = program
     session.describe()
     results = {"machine": machine(), "missing": missing, "rounds": rounds, "milliseconds": milliseconds,
-               "versions": versions(servers), "one_processor": len(processors) == 1, "lanes": LANES, "keys": KEYS, "hit_keys": HIT_KEYS}
+               "versions": versions(servers), "one_processor": len(processors) == 1, "lanes": LANES,
+               "keys": KEYS, "hit_keys": HIT_KEYS}
     say(f"    weir serve, {rounds} rounds")
     for number in range(rounds + 1):
         session.round(number > 0)
