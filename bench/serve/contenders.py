@@ -45,14 +45,18 @@ class Other:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, env={**os.environ, **(settings or {})})
         until = time.monotonic() + START_SECONDS
-        while not rig._listens(port):
+        self.pid = self.process.pid
+        # It listens before it has its worker.
+        while not rig._listens(port) or (worker and not self.children()):
             if time.monotonic() > until or self.process.poll() is not None:
                 sys.exit(f"bench: {command[0]} does not start")
             time.sleep(0.01)
-        self.pid = self.process.pid
         if worker:
-            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
-                self.pid = int(file.read().split()[0])
+            self.pid = self.children()[0]
+
+    def children(self):
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
 
     def close(self):
         self.process.terminate()
