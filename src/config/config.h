@@ -24,6 +24,7 @@
 enum weir_protocol {
     WEIR_PROTOCOL_HTTP = 0,
     WEIR_PROTOCOL_RESP,
+    WEIR_PROTOCOL_GRPC, /* Envoy's rate limit service */
     WEIR_PROTOCOL_COUNT
 };
 
@@ -42,6 +43,8 @@ struct weir_token {
     char *secret; /* 16 bytes or more, NUL-terminated */
     unsigned rights;
 };
+
+struct weir_rls_policy;
 
 struct weir_listener_tls {
     char *certificate; /* path, PEM, the chain too */
@@ -111,6 +114,9 @@ struct weir_config {
     uint32_t top_size;    /* offenders of each rule that are watched; 0: none */
     bool ad_hoc;          /* peers may bring limits of their own: CL.THROTTLE and so on */
     struct weir_policy *policy;
+    /* Rules of Envoy's rate limit service (rls.h), read from files of envoyproxy/ratelimit; NULL:
+     * its requests are asked by `policy`. */
+    struct weir_rls_policy *rls;
     char **files; /* all that was read, the first being the one named; those of tokens too */
     size_t file_count;
     char **folders; /* in which patterns of include look */

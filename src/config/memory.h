@@ -4,7 +4,7 @@
 #ifndef WEIR_CONFIG_MEMORY_H
 #define WEIR_CONFIG_MEMORY_H
 
-#include "rules/arena.h"
+#include "base/arena.h"
 
 struct weir_memory {
     struct weir_arena arena;

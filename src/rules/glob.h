@@ -3,7 +3,7 @@
 #ifndef WEIR_RULES_GLOB_H
 #define WEIR_RULES_GLOB_H
 
-#include "rules/arena.h"
+#include "base/arena.h"
 #include "weir/weir.h"
 
 struct weir_glob;

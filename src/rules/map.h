@@ -6,7 +6,7 @@
 #ifndef WEIR_RULES_MAP_H
 #define WEIR_RULES_MAP_H
 
-#include "rules/arena.h"
+#include "base/arena.h"
 #include "weir/weir.h"
 
 struct weir_pair {

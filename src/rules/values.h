@@ -8,7 +8,7 @@
 
 #include "base/hash.h"
 #include "rules/address.h"
-#include "rules/arena.h"
+#include "base/arena.h"
 #include "rules/regex.h"
 #include "rules/rules.h"
 
