@@ -120,8 +120,9 @@ struct weir_rls_response {
 /* ---- What a policy is made of ------------------------------------------------------------- */
 
 /* One descriptor of a file. Matching: at each level the entry's `key` with its value, exactly; then
- * patterns (a value with '*', each for any bytes) in the file's order; then the bare `key`. A limit
- * applies only where the request has no entry below it. */
+ * patterns (a value or a key with '*', each for any bytes) in the file's order; then the bare
+ * `key`. What was found is never given up for another, where it leads nowhere. A limit applies only
+ * where the request has no entry below it. */
 struct weir_rls_node_spec {
     struct weir_bytes key;   /* not empty */
     struct weir_bytes value; /* empty: any value, each with a counter of its own */
@@ -203,7 +204,7 @@ void weir_rls_policy_dump(const struct weir_rls_policy *policy, struct weir_buff
 enum weir_rls_fate {
     WEIR_RLS_NO_RULE = 0, /* OK, without a limit; also where another rule replaces this one's */
     WEIR_RLS_UNLIMITED,   /* OK, with all there is remaining */
-    WEIR_RLS_ALWAYS_OVER, /* requests_per_unit 0, and hits */
+    WEIR_RLS_ALWAYS_OVER, /* requests_per_unit 0 */
     WEIR_RLS_ASK,         /* `limit`, `key`, `cost`, `verb` are to be put to the store */
     WEIR_RLS_ASK_OVERRIDE /* the same, but the limit is to be made of `override` first */
 };
@@ -211,7 +212,8 @@ enum weir_rls_fate {
 /* What is to be done for one descriptor. */
 struct weir_rls_item {
     enum weir_rls_fate fate;
-    enum weir_verb verb;              /* CHECK; PEEK for 0 hits, REFUND for negative ones */
+    enum weir_verb verb; /* CHECK; PEEK for 0 hits, REFUND for negative ones */
+    bool together;       /* to be checked with all others that say so, all or none: see `atomic` */
     const struct weir_rls_rule *rule; /* NULL: none, or an override's */
     const struct weir_limit *limit;   /* of the rule; NULL for an override */
     struct weir_limit_spec override;
@@ -227,13 +229,15 @@ struct weir_rls_plan {
     const struct weir_rls_request *request;
     struct weir_rls_item *items; /* one a descriptor, in order */
     size_t count;
-    bool atomic; /* what is to be checked is to be checked together, all or none */
+    /* Two or more items are `together`: all CHECKs of an atomic domain that can deny by themselves,
+     * which shadow and quota modes don't. */
+    bool atomic;
     bool unknown_domain;
 };
 
 /* Makes the plan, in `arena`. Errors, with a message for the caller: WEIR_ERR_ARGUMENT (no domain,
- * no descriptors, too many; an override whose unit is unknown), WEIR_ERR_KEY_LENGTH,
- * WEIR_ERR_NO_MEMORY. */
+ * no descriptors, too many of them, of their entries, or of what is to be checked together; an
+ * override whose unit is unknown), WEIR_ERR_KEY_LENGTH, WEIR_ERR_NO_MEMORY. */
 WEIR_MUST_CHECK enum weir_status weir_rls_plan(const struct weir_rls_policy *policy,
                                                const struct weir_rls_request *request,
                                                struct weir_arena *arena,
@@ -245,9 +249,10 @@ WEIR_MUST_CHECK enum weir_status weir_rls_plan(const struct weir_rls_policy *pol
 struct weir_rls_tally; /* stats.h: one worker's counters; NULL: nothing is counted */
 
 /* What came of it. `decisions` has a place for each item; only those with fate ASK or ASK_OVERRIDE
- * are looked at (of a REFUND: the decision of a PEEK for 1 after it, or of the refund itself).
- * In an atomic plan where one was denied, what was allowed was not taken. A look (0 hits) is
- * OVER_LIMIT where nothing remains. The response is in `arena`. Errors: WEIR_ERR_NO_MEMORY. */
+ * are looked at (of a REFUND: the decision of a PEEK for 1 after it, or of the refund itself; it is
+ * OK whatever remains). Where one of those `together` was denied, what was allowed of them was not
+ * taken. A look (0 hits) is OVER_LIMIT where nothing remains. The response is in `arena`, and
+ * borrows from the policy and the request. Errors: WEIR_ERR_NO_MEMORY; nothing is then counted. */
 WEIR_MUST_CHECK enum weir_status weir_rls_answer(const struct weir_rls_policy *policy,
                                                  const struct weir_rls_plan *plan,
                                                  const struct weir_decision *decisions,
@@ -257,7 +262,7 @@ WEIR_MUST_CHECK enum weir_status weir_rls_answer(const struct weir_rls_policy *p
 
 /* What of a denied check that asked for more than 1 is to be taken all the same, so that a budget
  * that was overrun is used up: what remained; 0: nothing. As envoyproxy/ratelimit counts, save in
- * atomic plans. */
+ * what is `together`, and where no store was asked. */
 uint64_t weir_rls_rest(const struct weir_rls_plan *plan, size_t item,
                        const struct weir_decision *decision);
 

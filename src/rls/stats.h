@@ -2,8 +2,8 @@
  *
  * Beside metrics.h, for dashboards that know these names. Each worker has a tally and alone writes
  * to it (relaxed atomics, as in metrics.h); whoever tells adds them up. Names that come with
- * requests (detailed_metric, value_to_metric) are bounded: past WEIR_RLS_NAMES_MAX they are counted
- * under their rule's own name.
+ * requests (detailed_metric, value_to_metric, overrides, unknown domains) are bounded: past
+ * WEIR_RLS_NAMES_MAX they are counted under their rule's own name, or, without a rule, "other".
  *
  * Invariant: nothing here grows with the number of keys or peers. */
 
@@ -12,7 +12,8 @@
 
 #include "rls/rls.h"
 
-#define WEIR_RLS_NAMES_MAX 20000
+#define WEIR_RLS_NAMES_MAX 20000 /* of one worker */
+#define WEIR_RLS_NAME_MAX 1024   /* bytes of such a name; a longer one is as one too many */
 
 /* Of one name. */
 enum weir_rls_count {
@@ -41,11 +42,13 @@ struct weir_rls_stats *weir_rls_stats_new(uint32_t workers);
 void weir_rls_stats_free(struct weir_rls_stats *stats);
 struct weir_rls_tally *weir_rls_stats_tally(struct weir_rls_stats *stats, uint32_t worker);
 
-/* On a worker's own thread. `name` is a full key; a domain that is unknown is counted too. */
+/* On a worker's own thread. Adds `hits`, WEIR_RLS_COUNT_COUNT numbers, under the item's name; how
+ * often a domain that is unknown was asked for. Of a plan, weir_rls_answer does both. */
 void weir_rls_tally_add(struct weir_rls_tally *tally, const struct weir_rls_item *item,
-                        enum weir_rls_count what, uint64_t hits);
+                        const uint64_t *hits);
+void weir_rls_tally_unknown_domain(struct weir_rls_tally *tally, struct weir_bytes domain,
+                                   uint64_t times);
 void weir_rls_tally_event(struct weir_rls_tally *tally, enum weir_rls_event what);
-void weir_rls_tally_unknown_domain(struct weir_rls_tally *tally, struct weir_bytes domain);
 void weir_rls_tally_request(struct weir_rls_tally *tally, int64_t ns); /* a call, and its time */
 
 /* On any thread: configurations that were read, or refused. */
