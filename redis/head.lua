@@ -10,6 +10,7 @@ local ceil, fmod, max, min = math.ceil, math.fmod, math.max, math.min
 local CHECK, PEEK, MEND, REFUND, RESET = 0, 1, 2, 3, 4
 
 local LAST_NUMBER = 9007199254740991
+local LAST_TIME = 4503599627370496
 -- How long a key outlives its state where the time is supplied: that clock may stand still, go
 -- slower than the server's, or be set back.
 local MARGIN = 60000000

@@ -18,11 +18,21 @@ end
 
 -- ends: of a window opened now; latest: no window that a clock read a little late has met ends
 -- later.
+--
+-- period: above 0 of a fixed-window; below 0 the length, with its sign changed, of windows that are
+-- counted from 1970 on, of which the slack spans one at most; 0: a calendar's, and `bounds` follow.
 function window.limit(L)
     local slack, period
     L.ceiling, slack, period = word(), word(), word()
     if period > 0 then
         L.ends, L.latest = now + period, now + period + slack
+        return
+    elseif period < 0 then
+        local ends = now - fmod(now, period) - period
+        L.ends, L.latest = ends, ends
+        if ends <= now + slack and ends <= LAST_TIME then
+            L.latest = ends - period
+        end
         return
     end
     local bounds = {}
@@ -30,7 +40,7 @@ function window.limit(L)
         bounds[i] = word()
     end
     L.ends = calendar_end(bounds, now)
-    L.latest = calendar_end(bounds, min(now + slack, 4503599627370496))
+    L.latest = calendar_end(bounds, min(now + slack, LAST_TIME))
     outside = outside or not L.ends or not L.latest
 end
 

@@ -148,7 +148,8 @@ enum weir_algorithm {
     WEIR_TOKEN_BUCKET = 0, /* `burst` at once, then one every period/count */
     WEIR_LEAKY_BUCKET,     /* the same admission; what is admitted leaves evenly spaced (`delay`) */
     WEIR_FIXED_WINDOW,     /* `count` in a window that opens at the first admitted request */
-    WEIR_CALENDAR_WINDOW,  /* `count` in a minute, hour, day, week, month or year of a time zone */
+    WEIR_CALENDAR_WINDOW,  /* `count` in a minute, hour, day, week, month or year of a time zone, or
+                              in a period counted from 1970 on */
     WEIR_SLIDING_WINDOW,   /* the two-counter estimate of a moving window */
     WEIR_SLIDING_LOG       /* exactly `count` in any stretch of `period` */
 };
@@ -163,7 +164,8 @@ enum weir_calendar {
     WEIR_CALENDAR_DAY,
     WEIR_CALENDAR_WEEK, /* from Monday */
     WEIR_CALENDAR_MONTH,
-    WEIR_CALENDAR_YEAR
+    WEIR_CALENDAR_YEAR,
+    WEIR_CALENDAR_EPOCH /* windows of `period_us`, one after another from 1970-01-01 00:00 UTC on */
 };
 
 /* The longest period and block, and the longest a bucket may take to refill: a leap year. */
@@ -180,12 +182,14 @@ enum weir_calendar {
 /* A limit in numbers. Zero every field that is not meant: `struct weir_limit_spec spec = {0};`. */
 struct weir_limit_spec {
     enum weir_algorithm algorithm;
-    enum weir_calendar calendar;  /* for calendar-window, and only there; `period_us` is then 0 */
+    enum weir_calendar calendar;  /* for calendar-window, and only there; `period_us` is then 0, but
+                                     for WEIR_CALENDAR_EPOCH */
     uint64_t count;               /* 1..WEIR_COUNT_MAX, less for the sliding algorithms */
     int64_t period_us;            /* 1..WEIR_PERIOD_MAX */
     uint64_t burst;               /* 1..WEIR_COUNT_MAX; the buckets only; 0: as `count` */
     int64_t block_us;             /* 1..WEIR_PERIOD_MAX; 0: no block */
-    char zone[WEIR_ZONE_MAX + 1]; /* calendar-window: a name as "Europe/Rome"; empty: "UTC" */
+    char zone[WEIR_ZONE_MAX + 1]; /* calendar-window: a name as "Europe/Rome"; empty: "UTC". Empty
+                                     for WEIR_CALENDAR_EPOCH, which has none */
 };
 
 /* What decides where a shared store can't be asked. */
@@ -217,13 +221,14 @@ struct weir_limit;
 
 /* Reads a limit from its text:
  *
- *     COUNT/PERIOD [ALGORITHM [ZONE]] [burst COUNT] [block DURATION]
+ *     COUNT/PERIOD [ALGORITHM [ZONE | epoch]] [burst COUNT] [block DURATION]
  *
  *     100/m                                    token-bucket, burst 100
  *     5/10s fixed-window
  *     20/s burst 50
  *     5/15m sliding-log block 15m
  *     10000/month calendar-window Europe/Rome
+ *     100/10m calendar-window epoch
  *
  * The grammar, units and canonical form are in the manual page weir-limit(7). `options` may be
  * NULL, and so may `ret_error`, which is written only on failure. Errors: WEIR_ERR_LIMIT with the
@@ -248,7 +253,8 @@ WEIR_API WEIR_MUST_CHECK enum weir_status weir_limit_format(const struct weir_li
                                                             char *buffer, size_t size,
                                                             size_t *ret_len);
 
-/* The limit in numbers again: `burst` filled in for the buckets, `zone` for calendar-window. */
+/* The limit in numbers again: `burst` filled in for the buckets, `zone` for calendar-window
+ * (but for WEIR_CALENDAR_EPOCH). */
 WEIR_API void weir_limit_describe(const struct weir_limit *limit, struct weir_limit_spec *ret_spec);
 
 /* Frees a limit; NULL is fine. No check with it may be under way. */

@@ -53,12 +53,13 @@ struct weir_limit {
     uint64_t salt;         /* of name and algorithm: keeps the limit's keys apart from others' */
     uint64_t ceiling;      /* burst for the buckets, else count: what no cost may exceed */
     uint64_t count;
-    int64_t period_us;     /* 0 for calendar-window */
+    int64_t period_us;     /* 0 for calendar-window, but for WEIR_CALENDAR_EPOCH */
     int64_t block_us;      /* 0: no block */
     int64_t slack_us;      /* see above: min(span of one period, WEIR_CLOCK_SLACK_US) */
-    struct weir_rate rate; /* the buckets */
+    struct weir_rate rate; /* the buckets; of WEIR_CALENDAR_EPOCH numerator and reciprocal alone,
+                              as if every period were a token */
     enum weir_on_error on_error;
-    const struct weir_zone *zone; /* calendar-window; NULL: UTC */
+    const struct weir_zone *zone; /* calendar-window; NULL: UTC, or WEIR_CALENDAR_EPOCH */
     const struct weir_allocator *allocator;
     struct weir_allocator own_allocator; /* a copy, as the caller's may go */
     char zone_name[WEIR_ZONE_MAX + 1];

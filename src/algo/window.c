@@ -6,7 +6,8 @@
  * fixed-window opens its window at the key's first admitted request, for one period, and nothing
  * extends it: the end is written once, and every later admission only raises the count. (A counter
  * whose expiry is set again at every request is never forgotten while a client goes on asking.)
- * calendar-window is the same count with the end of the calendar's window instead, see zone.h.
+ * calendar-window is the same count with the end of the calendar's window instead, see zone.h, or
+ * with the end of the period that `now` is in, where periods are counted from 1970 on.
  *
  *     admitted if and only if taken + cost <= count; denied: retry_after = end - now
  *
@@ -17,6 +18,7 @@
  * could set. */
 
 #include "algo/algo.h"
+#include "algo/rate.h"
 #include "algo/zone.h"
 
 #include <assert.h>
@@ -27,6 +29,21 @@ struct window {
     bool clamped;
 };
 
+/* The window of the limit's calendar that holds `time_us`. */
+static inline void calendar_window(const struct weir_limit *limit, int64_t time_us,
+                                   int64_t *ret_start_us, int64_t *ret_end_us)
+{
+    if (limit->calendar != WEIR_CALENDAR_EPOCH) {
+        weir_zone_window(limit->zone, limit->calendar, time_us, ret_start_us, ret_end_us);
+        return;
+    }
+    /* How many whole periods have passed since 1970, without dividing. */
+    const struct weir_span since = {time_us, 0};
+    const int64_t number = (int64_t)weir_rate_intervals_whole(&limit->rate, since);
+    *ret_start_us = number * limit->period_us;
+    *ret_end_us = *ret_start_us + limit->period_us;
+}
+
 /* The end of a window opened at `now`. */
 static int64_t window_end(const struct weir_limit *limit, int64_t now_us)
 {
@@ -35,7 +52,7 @@ static int64_t window_end(const struct weir_limit *limit, int64_t now_us)
     }
     int64_t start_us;
     int64_t end_us;
-    weir_zone_window(limit->zone, limit->calendar, now_us, &start_us, &end_us);
+    calendar_window(limit, now_us, &start_us, &end_us);
     return end_us;
 }
 
@@ -51,7 +68,7 @@ static bool within_slack(const struct weir_limit *limit, int64_t end_us, int64_t
     const int64_t last_us = end_us - 1 < WEIR_TIME_MAX ? end_us - 1 : WEIR_TIME_MAX;
     int64_t start_us;
     int64_t latest_end_us;
-    weir_zone_window(limit->zone, limit->calendar, last_us, &start_us, &latest_end_us);
+    calendar_window(limit, last_us, &start_us, &latest_end_us);
     return end_us <= latest_end_us && start_us - now_us <= limit->slack_us;
 }
 

@@ -21,11 +21,11 @@ struct weir_zone {
     size_t memory_size; /* what the whole allocation took, for releasing it */
 };
 
-/* The window of `calendar` that holds `now_us` (0..WEIR_TIME_MAX) on the clocks of `zone` (NULL:
- * UTC): from the first instant to just before the end. Minutes and hours start when the local clock
- * shows :00 and end a minute or hour later or where the zone's offset changes, whichever comes
- * first; days, weeks (Monday), months and years run from the first instant of the local date to the
- * first of the next. */
+/* The window of `calendar` (not WEIR_CALENDAR_EPOCH: window.c) that holds `now_us`
+ * (0..WEIR_TIME_MAX) on the clocks of `zone` (NULL: UTC): from the first instant to just before the
+ * end. Minutes and hours start when the local clock shows :00 and end a minute or hour later or
+ * where the zone's offset changes, whichever comes first; days, weeks (Monday), months and years
+ * run from the first instant of the local date to the first of the next. */
 void weir_zone_window(const struct weir_zone *zone, enum weir_calendar calendar, int64_t now_us,
                       int64_t *ret_start_us, int64_t *ret_end_us);
 

@@ -36,7 +36,7 @@ static const char *calendar_word(enum weir_calendar calendar)
         [WEIR_CALENDAR_NONE] = "period", [WEIR_CALENDAR_MINUTE] = "minute",
         [WEIR_CALENDAR_HOUR] = "hour",   [WEIR_CALENDAR_DAY] = "day",
         [WEIR_CALENDAR_WEEK] = "week",   [WEIR_CALENDAR_MONTH] = "month",
-        [WEIR_CALENDAR_YEAR] = "year",
+        [WEIR_CALENDAR_YEAR] = "year",   [WEIR_CALENDAR_EPOCH] = "window",
     };
     return words[calendar];
 }
@@ -52,7 +52,7 @@ int64_t cli_nominal_period_us(const struct weir_limit_spec *spec)
         [WEIR_CALENDAR_MONTH] = 30 * DAY_US,
         [WEIR_CALENDAR_YEAR] = 365 * DAY_US,
     };
-    return spec->algorithm == WEIR_CALENDAR_WINDOW ? lengths[spec->calendar] : spec->period_us;
+    return spec->period_us > 0 ? spec->period_us : lengths[spec->calendar];
 }
 
 uint64_t cli_capacity(const struct weir_limit_spec *spec)
@@ -141,10 +141,16 @@ static void explain_window(const struct weir_limit_spec *spec, struct cli_explan
     explanation->worst = calendar ? 2 * spec->count : 2 * spec->count - 1;
     const struct cli_words worst = cli_number_words(explanation->worst);
     const struct cli_words before = cli_number_words(explanation->worst - spec->count);
-    if (calendar) {
+    if (spec->calendar == WEIR_CALENDAR_EPOCH) {
+        (void)snprintf(explanation->allows, sizeof(explanation->allows),
+                       "%s in each window of %s, one after another from 1970 (UTC) on", count.text,
+                       cli_duration_words(spec->period_us).text);
+    } else if (calendar) {
         (void)snprintf(explanation->allows, sizeof(explanation->allows),
                        "%s in each %s of the calendar (%s)", count.text, unit,
                        *spec->zone != '\0' ? spec->zone : "UTC");
+    }
+    if (calendar) {
         (void)snprintf(explanation->at_most, sizeof(explanation->at_most),
                        "%s in a stretch as long: %s as a %s ends, %s as the next begins",
                        worst.text, before.text, unit, count.text);

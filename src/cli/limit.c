@@ -344,8 +344,8 @@ const struct cli_command cli_command_limit = {
                "picture\n"
                "of its first minute (or of a fitting time) from the engine's own decisions. The "
                "grammar of\n"
-               "limits is in weir-limit(7): COUNT/PERIOD [ALGORITHM [ZONE]] [burst COUNT] [block "
-               "DURATION].",
+               "limits is in weir-limit(7): COUNT/PERIOD [ALGORITHM [ZONE | epoch]]\n"
+               "[burst COUNT] [block DURATION].",
     .examples = "  weir limit 100/m burst 20\n"
                 "  weir limit 5/10s fixed-window\n"
                 "  weir limit 5/15m sliding-log block 15m\n"

@@ -88,6 +88,7 @@ static uint64_t window_of(const struct weir_limit_spec *spec)
 {
     switch (spec->calendar) {
     case WEIR_CALENDAR_NONE:
+    case WEIR_CALENDAR_EPOCH:
         return spec->period_us % 1000000 == 0 ? (uint64_t)(spec->period_us / 1000000) : 0;
     case WEIR_CALENDAR_MINUTE:
         return 60;

@@ -199,7 +199,7 @@ const char *weir_duration_unit(int64_t us, int64_t *ret_count)
 
 const char *weir_calendar_unit(enum weir_calendar calendar)
 {
-    assert(calendar != WEIR_CALENDAR_NONE);
+    assert(calendar != WEIR_CALENDAR_NONE && calendar != WEIR_CALENDAR_EPOCH);
     for (size_t i = 0; i < UNIT_COUNT; i++) {
         if (units[i].calendar == calendar) {
             return units[i].name;

@@ -22,7 +22,7 @@ enum weir_status weir_duration_parse(struct weir_bytes word, size_t offset,
 /* The largest unit that divides `us` (1 or more) exactly, as it is written, and how many. */
 const char *weir_duration_unit(int64_t us, int64_t *ret_count);
 
-/* As it is written after the slash of a calendar-window. */
+/* As it is written after the slash of a calendar-window without `epoch`. */
 const char *weir_calendar_unit(enum weir_calendar calendar);
 
 #endif

@@ -57,15 +57,15 @@ static enum weir_status check_calendar(const struct weir_limit_spec *spec, struc
                                        struct weir_error *ret_error)
 {
     const int calendar = (int)spec->calendar;
-    if (calendar < WEIR_CALENDAR_MINUTE || calendar > WEIR_CALENDAR_YEAR) {
+    if (calendar < WEIR_CALENDAR_MINUTE || calendar > WEIR_CALENDAR_EPOCH) {
         return weir_refuse(ret_error, place,
-                           "calendar-window needs a minute, hour, day, week, month or year: "
-                           "set calendar to one, or use fixed-window");
+                           "calendar-window needs a minute, hour, day, week, month, year or the "
+                           "epoch: set calendar to one, or use fixed-window");
     }
-    if (spec->period_us != 0) {
+    if (spec->period_us != 0 && spec->calendar != WEIR_CALENDAR_EPOCH) {
         return weir_refuse(ret_error, place,
                            "calendar-window has a calendar and no period: leave period_us at 0, "
-                           "or use fixed-window");
+                           "or use the epoch or fixed-window");
     }
     return WEIR_OK;
 }
@@ -74,9 +74,11 @@ static enum weir_status check_period(const struct weir_limit_spec *spec, struct 
                                      struct weir_error *ret_error)
 {
     if (spec->algorithm == WEIR_CALENDAR_WINDOW) {
-        return check_calendar(spec, place, ret_error);
-    }
-    if (spec->calendar != WEIR_CALENDAR_NONE) {
+        const enum weir_status status = check_calendar(spec, place, ret_error);
+        if (status != WEIR_OK || spec->calendar != WEIR_CALENDAR_EPOCH) {
+            return status;
+        }
+    } else if (spec->calendar != WEIR_CALENDAR_NONE) {
         return weir_refuse(ret_error, place,
                            "%s has a period and no calendar: set period_us, or use calendar-window",
                            weir_algorithm_name(spec->algorithm));
@@ -148,6 +150,11 @@ static enum weir_status check_zone(const struct weir_limit_spec *spec, struct we
                            "%s has no time zone, only calendar-window has: leave it out",
                            weir_algorithm_name(spec->algorithm));
     }
+    if (spec->zone[0] != '\0' && spec->calendar == WEIR_CALENDAR_EPOCH) {
+        return weir_refuse(ret_error, place,
+                           "windows from the epoch on have no time zone: leave it out, or write a "
+                           "calendar's period without epoch");
+    }
     return WEIR_OK;
 }
 
@@ -176,7 +183,8 @@ static enum weir_status check_spec(const struct weir_limit_spec *spec,
 }
 
 /* What is hashed: a byte that tells the three forms apart, the algorithm, and then the name, the
- * period, or the calendar and zone. The first byte keeps a name from ever standing for a period. */
+ * period, or the calendar and its zone or period. The first byte keeps a name from ever standing
+ * for a period. */
 static uint64_t salt_of(const struct weir_limit *limit)
 {
     char text[2 + 8 + WEIR_NAME_MAX + WEIR_ZONE_MAX];
@@ -193,6 +201,8 @@ static uint64_t salt_of(const struct weir_limit *limit)
         length += strlen(limit->zone_name);
     } else {
         text[0] = 'p';
+    }
+    if (limit->name_length == 0 && limit->period_us != 0) {
         /* Byte by byte, so that a shared table means the same on every processor. */
         for (unsigned shift = 0; shift < 64; shift += 8) {
             text[length++] = (char)((uint64_t)limit->period_us >> shift & 0xff);
@@ -208,7 +218,7 @@ static int64_t slack_of(const struct weir_limit *limit)
     int64_t span_us = limit->period_us;
     if (weir_algorithm_is_bucket(limit->algorithm)) {
         span_us = limit->rate.depth_us;
-    } else if (limit->algorithm == WEIR_CALENDAR_WINDOW) {
+    } else if (limit->algorithm == WEIR_CALENDAR_WINDOW && limit->period_us == 0) {
         span_us =
             WEIR_CLOCK_SLACK_US; /* no window of a calendar is shorter, but for a few cut ones */
     }
@@ -225,7 +235,10 @@ static void fill_in(struct weir_limit *limit, const struct weir_limit_spec *spec
     limit->period_us = spec->period_us;
     limit->block_us = spec->block_us;
     limit->rate = *rate;
-    if (spec->algorithm == WEIR_CALENDAR_WINDOW) {
+    if (spec->calendar == WEIR_CALENDAR_EPOCH) {
+        limit->rate.numerator = (uint64_t)spec->period_us;
+        limit->rate.reciprocal = UINT64_MAX / (uint64_t)spec->period_us;
+    } else if (spec->algorithm == WEIR_CALENDAR_WINDOW) {
         const char *zone = spec->zone[0] != '\0' ? spec->zone : "UTC";
         memcpy(limit->zone_name, zone, strlen(zone));
     }
@@ -270,7 +283,7 @@ static enum weir_status load_zone(struct weir_limit *limit,
                                   const struct weir_limit_options *options, struct weir_place place,
                                   struct weir_error *ret_error)
 {
-    if (limit->algorithm != WEIR_CALENDAR_WINDOW || strcmp(limit->zone_name, "UTC") == 0) {
+    if (limit->zone_name[0] == '\0' || strcmp(limit->zone_name, "UTC") == 0) {
         return WEIR_OK;
     }
     const char *directory = ZONE_DIRECTORY;

@@ -33,7 +33,7 @@ __attribute__((format(printf, 2, 3))) static void append(struct text *text, cons
 static void append_rate(struct text *text, const struct weir_limit *limit)
 {
     append(text, "%" PRIu64 "/", limit->count);
-    if (limit->algorithm == WEIR_CALENDAR_WINDOW) {
+    if (limit->period_us == 0) {
         append(text, "%s", weir_calendar_unit(limit->calendar));
         return;
     }
@@ -56,7 +56,9 @@ enum weir_status weir_limit_format(const struct weir_limit *limit, char *buffer,
     if (limit->algorithm != WEIR_TOKEN_BUCKET) {
         append(&text, " %s", weir_algorithm_name(limit->algorithm));
     }
-    if (limit->algorithm == WEIR_CALENDAR_WINDOW && strcmp(limit->zone_name, "UTC") != 0) {
+    if (limit->calendar == WEIR_CALENDAR_EPOCH) {
+        append(&text, " epoch");
+    } else if (limit->zone_name[0] != '\0' && strcmp(limit->zone_name, "UTC") != 0) {
         append(&text, " %s", limit->zone_name);
     }
     if (limit->ceiling != limit->count) {

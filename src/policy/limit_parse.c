@@ -1,6 +1,6 @@
 /* limit_parse.c - a limit from its text.
  *
- *     COUNT/PERIOD [ALGORITHM [ZONE]] [burst COUNT] [block DURATION]
+ *     COUNT/PERIOD [ALGORITHM [ZONE | epoch]] [burst COUNT] [block DURATION]
  *
  * Words are parted by blanks; the rate comes first, and the clauses after it in any order, each at
  * most once. This file knows the words; what numbers a limit may have is limit.c's to say, which is
@@ -183,9 +183,12 @@ static enum weir_status read_block(struct reader *reader, struct word keyword)
     return WEIR_OK;
 }
 
-static const char *const keywords[WEIR_ALGORITHM_COUNT + 2] = {
-    "token-bucket",   "leaky-bucket", "fixed-window", "calendar-window",
-    "sliding-window", "sliding-log",  "burst",        "block",
+#define EPOCH "epoch"
+
+static const char *const keywords[WEIR_ALGORITHM_COUNT + 3] = {
+    "token-bucket",    "leaky-bucket",   "fixed-window",
+    "calendar-window", "sliding-window", "sliding-log",
+    "burst",           "block",          EPOCH,
 };
 
 #define KEYWORD_COUNT (sizeof(keywords) / sizeof(keywords[0]))
@@ -202,11 +205,16 @@ static const char *keyword_resembled(struct weir_bytes word)
     return NULL;
 }
 
-/* The word behind calendar-window, if it is a zone. */
+/* The word behind calendar-window, if it is a zone, or says that windows are counted from 1970 on.
+ */
 static enum weir_status read_zone(struct reader *reader)
 {
     const size_t before = reader->at;
     const struct word zone = next_word(reader);
+    if (weir_word_is(zone.bytes, EPOCH)) {
+        reader->spec.calendar = WEIR_CALENDAR_EPOCH;
+        return WEIR_OK;
+    }
     if (zone.bytes.len == 0 || keyword_resembled(zone.bytes) != NULL) {
         reader->at = before;
         return WEIR_OK;
@@ -227,6 +235,10 @@ static enum weir_status read_zone(struct reader *reader)
 
 static enum weir_status refuse_word(const struct reader *reader, struct word word)
 {
+    if (weir_word_is(word.bytes, EPOCH)) {
+        return weir_refuse(reader->error, word.place,
+                           "epoch is not expected here: it comes right behind calendar-window");
+    }
     const struct weir_quote quote = weir_word_quote(word.bytes);
     const char *meant = keyword_resembled(word.bytes);
     if (meant != NULL) {
@@ -290,16 +302,18 @@ static enum weir_status read_clauses(struct reader *reader)
     return status;
 }
 
-/* The period means one thing to calendar-window and another to the rest, and the algorithm is known
- * only now. */
+/* The period means one thing to a calendar and another to the rest, and the algorithm is known only
+ * now. */
 static enum weir_status settle_period(struct reader *reader)
 {
     const struct weir_place place = reader->places.period;
-    if (reader->spec.algorithm != WEIR_CALENDAR_WINDOW) {
+    const bool epoch = reader->spec.calendar == WEIR_CALENDAR_EPOCH;
+    if (epoch || reader->spec.algorithm != WEIR_CALENDAR_WINDOW) {
         reader->spec.period_us = reader->period.us;
         return reader->period.vague == NULL
                    ? WEIR_OK
-                   : refuse_vague(reader, reader->period.vague, place, ", or add calendar-window");
+                   : refuse_vague(reader, reader->period.vague, place,
+                                  epoch ? ", or leave out epoch" : ", or add calendar-window");
     }
     reader->spec.calendar = reader->period.calendar;
     if (reader->spec.calendar == WEIR_CALENDAR_NONE) {
@@ -307,7 +321,7 @@ static enum weir_status settle_period(struct reader *reader)
             weir_word_quote(weir_bytes(reader->text.ptr + place.offset, place.length));
         return weir_refuse(reader->error, place,
                            "calendar-window takes exactly one m, h, d, w, month or year, not '%s': "
-                           "write one of those, or fixed-window",
+                           "write one of those, fixed-window, or calendar-window epoch",
                            quote.text);
     }
     return WEIR_OK;

@@ -78,9 +78,13 @@ static void put_period(struct name *name, int64_t period_us)
 
 static void put_calendar(struct name *name, const struct weir_limit *limit)
 {
-    static const char *const words[] = {"", "minute", "hour", "day", "week", "month", "year"};
+    static const char *const words[] = {"",     "minute", "hour", "day",
+                                        "week", "month",  "year", "epoch"};
     put(name, weir_text(words[limit->calendar]));
-    if (strcmp(limit->zone_name, "UTC") != 0) {
+    if (limit->calendar == WEIR_CALENDAR_EPOCH) {
+        put(name, weir_text("/"));
+        put_period(name, limit->period_us);
+    } else if (strcmp(limit->zone_name, "UTC") != 0) {
         put(name, weir_text("/"));
         put_escaped(name, weir_text(limit->zone_name), false);
     }

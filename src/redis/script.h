@@ -49,8 +49,8 @@ struct weir_script_call {
     bool together;
     int64_t now_us;   /* WEIR_CLOCK: the server's time */
     int64_t guess_us; /* about what the server's time is, 0..WEIR_TIME_MAX; read where that is to be
-                         used and a limit is a calendar-window, whose windows around it are sent
-                         along: two before, three after */
+                         used and a limit is a calendar-window (but of WEIR_CALENDAR_EPOCH), whose
+                         windows around it are sent along: two before, three after */
     const struct weir_script_question *questions;
     size_t count; /* 1..WEIR_SCRIPT_QUESTIONS_MAX */
 };
@@ -100,7 +100,7 @@ bool weir_script_write_load(const struct weir_scripts *scripts, size_t index,
 /* Appends the name of the Redis key that holds the state of `key` under `limit`:
  *
  *     weir:{KEY}:ALGORITHM:NAME      a limit with a name
- *     weir:{KEY}:ALGORITHM/PERIOD    one without: 10s, 1m, day, day/Europe/Rome
+ *     weir:{KEY}:ALGORITHM/PERIOD    one without: 10s, 1m, day, day/Europe/Rome, epoch/10s
  *
  * In KEY, NAME and a time zone the bytes '%' '{' '}' ':' (the last not in KEY), space and all below
  * it, and DEL are written %XX; an empty KEY is a lone '%'. So no two keys or limits ever meet, and

@@ -12,8 +12,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* What calendar-window is given: the windows from two before that of the time supposed to three
- * after it. */
+/* What calendar-window (but of WEIR_CALENDAR_EPOCH) is given: the windows from two before that of
+ * the time supposed to three after it. */
 #define BOUNDS 7
 #define BOUNDS_BEFORE 2
 
@@ -101,7 +101,10 @@ static size_t algorithm_words(const struct weir_script_call *call, const struct 
     words[0] = (int64_t)limit->ceiling;
     words[1] = limit->slack_us;
     words[2] = limit->period_us;
-    if (limit->algorithm != WEIR_CALENDAR_WINDOW) {
+    if (limit->calendar == WEIR_CALENDAR_EPOCH) {
+        words[2] = -limit->period_us; /* as window.lua tells the two apart */
+    }
+    if (limit->algorithm != WEIR_CALENDAR_WINDOW || limit->calendar == WEIR_CALENDAR_EPOCH) {
         return 3;
     }
     words[3] = BOUNDS;

@@ -53,7 +53,7 @@ static size_t gather(struct session *session, struct random *random, struct admi
 /* The least length of the windows whose number bounds what gets through. */
 static int64_t shortest_window(const struct weir_limit_spec *spec)
 {
-    if (spec->algorithm != WEIR_CALENDAR_WINDOW) {
+    if (spec->period_us > 0) {
         return spec->period_us;
     }
     return spec->calendar == WEIR_CALENDAR_MONTH  ? 28 * 86400 * SECOND
@@ -110,7 +110,7 @@ static void never_more_in_a_window(struct session *session, struct random *rando
     struct admission admissions[ADMISSIONS_MAX];
     struct weir_limit_spec spec = random_limit(random, session->spec.algorithm);
     spec.block_us = 0;
-    if (spec.algorithm == WEIR_CALENDAR_WINDOW) {
+    if (spec.algorithm == WEIR_CALENDAR_WINDOW && spec.calendar != WEIR_CALENDAR_EPOCH) {
         spec.calendar = WEIR_CALENDAR_DAY;
     }
     session_start(session, &spec, random);

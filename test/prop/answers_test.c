@@ -266,7 +266,7 @@ static void raise_limit(struct session *session, struct random *random, uint64_t
     const bool count_alone = random_once_in(random, 2);
     raised.count += more;
     raised.burst += spec.burst > 0 ? more : 0;
-    if (!count_alone && spec.algorithm == WEIR_CALENDAR_WINDOW) {
+    if (!count_alone && spec.period_us == 0) {
         raised.calendar = WEIR_CALENDAR_MINUTE;
     } else if (!count_alone) {
         raised.period_us = random_between(random, 1, spec.period_us);

@@ -98,16 +98,30 @@ static bool is_bucket(enum weir_algorithm algorithm)
     return algorithm == WEIR_TOKEN_BUCKET || algorithm == WEIR_LEAKY_BUCKET;
 }
 
+/* Windows from the epoch on have no zone; the others have `zone`, or UTC. */
+static void set_zone(struct weir_limit_spec *spec, const char *zone)
+{
+    const bool none =
+        spec->algorithm != WEIR_CALENDAR_WINDOW || spec->calendar == WEIR_CALENDAR_EPOCH;
+    memset(spec->zone, 0, sizeof(spec->zone));
+    if (!none) {
+        strcpy(spec->zone, zone[0] != '\0' ? zone : "UTC");
+    }
+}
+
 struct weir_limit_spec random_limit(struct random *random, enum weir_algorithm algorithm)
 {
     const int64_t least = algorithm == WEIR_SLIDING_WINDOW ? WEIR_SLIDING_PERIOD_MIN : 1;
     struct weir_limit_spec spec = {.algorithm = algorithm};
     spec.count = random_count(random, most_count(algorithm));
     if (algorithm == WEIR_CALENDAR_WINDOW) {
-        spec.calendar =
-            (enum weir_calendar)random_between(random, WEIR_CALENDAR_MINUTE, WEIR_CALENDAR_YEAR);
-        strcpy(spec.zone, "UTC");
-    } else {
+        spec.calendar = random_once_in(random, 3)
+                            ? WEIR_CALENDAR_EPOCH
+                            : (enum weir_calendar)random_between(random, WEIR_CALENDAR_MINUTE,
+                                                                 WEIR_CALENDAR_YEAR);
+        set_zone(&spec, "UTC");
+    }
+    if (algorithm != WEIR_CALENDAR_WINDOW || spec.calendar == WEIR_CALENDAR_EPOCH) {
         spec.period_us = random_duration(random, least);
     }
     if (is_bucket(algorithm)) {
@@ -121,8 +135,10 @@ struct weir_limit_spec random_limit(struct random *random, enum weir_algorithm a
     return spec;
 }
 
-/* The limit after somebody edited it: mostly one number, often by little or by a factor. */
-static struct weir_limit_spec edited(struct random *random, const struct weir_limit_spec *old)
+/* The limit after somebody edited it: mostly one number, often by little or by a factor. `zone` is
+ * that of all calendars of its trace. */
+static struct weir_limit_spec edited(struct random *random, const struct weir_limit_spec *old,
+                                     const char *zone)
 {
     struct weir_limit_spec other = random_limit(random, old->algorithm);
     struct weir_limit_spec spec = *old;
@@ -148,9 +164,9 @@ static struct weir_limit_spec edited(struct random *random, const struct weir_li
         break;
     default:
         spec = other;
-        strcpy(spec.zone, old->zone);
         break;
     }
+    set_zone(&spec, zone);
     if (is_bucket(spec.algorithm) && !burst_fits(&spec)) {
         return *old;
     }
@@ -204,7 +220,7 @@ static int64_t span_of(const struct weir_limit_spec *spec)
     if (is_bucket(spec->algorithm)) {
         return (int64_t)((u128)spec->burst * (u128)spec->period_us / spec->count);
     }
-    return spec->algorithm == WEIR_CALENDAR_WINDOW ? 86400 * SECOND : spec->period_us;
+    return spec->period_us > 0 ? spec->period_us : 86400 * SECOND;
 }
 
 static int64_t random_ahead(struct walk *walk)
@@ -298,7 +314,7 @@ static struct trace_step random_step(struct walk *walk)
 {
     struct trace_step step = {.verb = TRACE_CHECK};
     if (walk->wish->limit_changes && random_once_in(walk->random, 12)) {
-        walk->spec = edited(walk->random, &walk->spec);
+        walk->spec = edited(walk->random, &walk->spec, walk->wish->zone);
         step.verb = TRACE_LIMIT;
         step.now_us = walk->now_us;
         step.spec = walk->spec;
@@ -324,9 +340,7 @@ void trace_generate(struct trace *trace, const struct trace_wish *wish, struct r
     do {
         walk.spec = random_limit(random, wish->algorithm);
     } while (wish->most > 0 && (walk.spec.count > wish->most || walk.spec.burst > wish->most));
-    if (wish->zone[0] != '\0') {
-        strcpy(walk.spec.zone, wish->zone);
-    }
+    set_zone(&walk.spec, wish->zone);
     walk.now_us = wish->start_us > 0 ? wish->start_us : random_start(random);
     walk.latest_us = walk.now_us;
     walk.end_us = wish->forward_us < WEIR_TIME_MAX - walk.now_us ? walk.now_us + wish->forward_us

@@ -27,7 +27,7 @@ static int64_t days_in(int64_t year, int month)
     return month == 1 && is_leap(year) ? 29 : days[month];
 }
 
-/* Windows of one length, one of which started at `origin` (seconds). */
+/* Windows of one length, one of which started at `origin`. */
 static void even_window(int64_t length, int64_t origin, int64_t now, int64_t *ret_start,
                         int64_t *ret_end)
 {
@@ -57,6 +57,7 @@ static void utc_window(enum weir_calendar calendar, int64_t now, int64_t *ret_st
     case WEIR_CALENDAR_NONE:
     case WEIR_CALENDAR_MONTH:
     case WEIR_CALENDAR_YEAR:
+    case WEIR_CALENDAR_EPOCH:
         break;
     }
     assert(now >= 0 && calendar != WEIR_CALENDAR_NONE);
@@ -106,6 +107,7 @@ static int64_t shown_at(enum weir_calendar calendar, int64_t seconds)
     case WEIR_CALENDAR_MINUTE:
     case WEIR_CALENDAR_HOUR:
     case WEIR_CALENDAR_DAY:
+    case WEIR_CALENDAR_EPOCH:
         break;
     }
     return day;
@@ -161,6 +163,10 @@ void model_calendar_window(const struct weir_limit_spec *spec, int64_t now_us,
     static int64_t last_end;
     const int64_t now = now_us / SECOND;
     assert(now_us >= 0);
+    if (spec->calendar == WEIR_CALENDAR_EPOCH) {
+        even_window(spec->period_us, 0, now_us, ret_start_us, ret_end_us);
+        return;
+    }
     if (last_spec.calendar != spec->calendar || strcmp(last_spec.zone, spec->zone) != 0 ||
         now < last_start || now >= last_end) {
         if (spec->zone[0] == '\0' || strcmp(spec->zone, "UTC") == 0) {

@@ -50,7 +50,9 @@ static bool look(const struct model_window *kept, const struct model_ask *ask,
     if (ret_window->taken > (wide)ask->spec->count) {
         ret_window->taken = (wide)ask->spec->count;
     }
-    const int64_t slack_us = model_slack(is_calendar(ask->spec) ? 1000000 : ask->spec->period_us);
+    /* No unit of the calendar is shorter than a second. */
+    const int64_t span_us = ask->spec->period_us > 0 ? ask->spec->period_us : 1000000;
+    const int64_t slack_us = model_slack(span_us);
     if (kept->end_us <= latest_end(ask) || own_time(ask, kept->end_us) - ask->now_us <= slack_us) {
         return false;
     }

@@ -97,6 +97,9 @@ int64_t spec_span(const struct weir_limit_spec *spec)
         return (int64_t)(((u128)spec->burst * (u128)spec->period_us + spec->count - 1) /
                          spec->count);
     case WEIR_CALENDAR_WINDOW:
+        if (spec->calendar == WEIR_CALENDAR_EPOCH) {
+            break;
+        }
         return spec->calendar == WEIR_CALENDAR_MINUTE ? 60 * SECOND
                : spec->calendar == WEIR_CALENDAR_HOUR ? 3600 * SECOND
                                                       : calendar_days[spec->calendar] * DAY;

@@ -29,13 +29,15 @@ static void write_limit(FILE *file, const struct weir_limit_spec *spec)
                                              "calendar-window", "sliding-window", "sliding-log"};
     static const char *const units[] = {"", "minute", "hour", "day", "week", "month", "year"};
     fprintf(file, "%" PRIu64 "/", spec->count);
-    if (spec->algorithm == WEIR_CALENDAR_WINDOW) {
+    if (spec->period_us == 0) {
         fprintf(file, "%s", units[spec->calendar]);
     } else {
         write_duration(file, spec->period_us);
     }
     fprintf(file, " %s", algorithms[spec->algorithm]);
-    if (spec->algorithm == WEIR_CALENDAR_WINDOW && spec->zone[0] != '\0') {
+    if (spec->calendar == WEIR_CALENDAR_EPOCH) {
+        fprintf(file, " epoch");
+    } else if (spec->zone[0] != '\0') {
         fprintf(file, " %s", spec->zone);
     }
     if (spec->burst != 0) {

@@ -86,6 +86,72 @@ static void a_window_may_end_after_the_end_of_time(void **state)
     weir_limit_free(limit);
 }
 
+/* Windows from the epoch on, of a length that divides no day. */
+static void a_window_from_the_epoch_on_ends_where_its_period_does(void **state)
+{
+    (void)state;
+    struct weir_limit *limit = limit_of("3/7301us calendar-window epoch");
+    assert_int_equal(T0 % 7301, 6153);
+    const int64_t end_us = T0 + 7301 - 6153;
+    struct weir_state key = {0, 0};
+    assert_true(take_from(limit, &key, T0, 2).allowed);
+    assert_int_equal(key.until_us, end_us);
+    assert_true(take_from(limit, &key, end_us - 1, 1).allowed);
+    const struct weir_decision denial = take_from(limit, &key, end_us - 1, 1);
+    assert_false(denial.allowed);
+    assert_int_equal(denial.retry_after_us, 1);
+    assert_true(take_from(limit, &key, end_us, 1).allowed);
+    assert_int_equal(key.until_us, end_us + 7301);
+    assert_int_equal(key.payload, 1);
+    weir_limit_free(limit);
+}
+
+/* At the first and last moment of time, and around the edges of windows, for periods of all sizes:
+ * as the remainder says. */
+static void windows_from_the_epoch_on_have_no_gap(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t period_us;
+    } rows[] = {{"1/us calendar-window epoch", 1},
+                {"1/3us calendar-window epoch", 3},
+                {"1/999983us calendar-window epoch", 999983},
+                {"1/s calendar-window epoch", SECOND},
+                {"1/w calendar-window epoch", 7 * 86400 * SECOND},
+                {"1/366d calendar-window epoch", WEIR_PERIOD_MAX}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct weir_limit *limit = limit_of(rows[i].text);
+        const int64_t period_us = rows[i].period_us;
+        const int64_t last_us = WEIR_TIME_MAX - WEIR_TIME_MAX % period_us;
+        const int64_t times[] = {0,         period_us - 1, period_us,   T0 - T0 % period_us,
+                                 last_us,   last_us - 1,   last_us + 1, WEIR_TIME_MAX,
+                                 T0 - 1234, T0 + 5678};
+        for (size_t j = 0; j < sizeof(times) / sizeof(times[0]); j++) {
+            const int64_t now_us = times[j] < WEIR_TIME_MAX ? times[j] : WEIR_TIME_MAX;
+            struct weir_state key = {0, 0};
+            assert_true(take_from(limit, &key, now_us, 1).allowed);
+            assert_int_equal(key.until_us, now_us - now_us % period_us + period_us);
+        }
+        weir_limit_free(limit);
+    }
+}
+
+/* A window's end that is none of the limit's, as its period was another: kept as far as a window
+ * that is within the slack of now could reach. */
+static void an_end_of_another_period_is_kept_within_the_slack(void **state)
+{
+    (void)state;
+    struct weir_limit *limit = limit_of("3/10s calendar-window epoch");
+    const int64_t edge_us = T0 + 10 * SECOND;
+    const struct weir_state key = {edge_us + SECOND / 2, 2};
+    assert_int_equal(look_at(limit, key, edge_us - SECOND, 1).reset_after_us, 3 * SECOND / 2);
+    const struct weir_decision decision = look_at(limit, key, edge_us - SECOND - 1, 1);
+    assert_int_equal(decision.reset_after_us, SECOND + 1);
+    assert_int_equal(decision.remaining, 1);
+    weir_limit_free(limit);
+}
+
 /* What was taken under a larger count is as much as this one holds. */
 static void more_than_the_count_is_the_count(void **state)
 {
@@ -137,6 +203,9 @@ int main(void)
         cmocka_unit_test(an_end_beyond_the_slack_is_pulled_in),
         cmocka_unit_test(a_calendar_window_ahead_of_the_slack_is_pulled_in),
         cmocka_unit_test(a_window_may_end_after_the_end_of_time),
+        cmocka_unit_test(a_window_from_the_epoch_on_ends_where_its_period_does),
+        cmocka_unit_test(windows_from_the_epoch_on_have_no_gap),
+        cmocka_unit_test(an_end_of_another_period_is_kept_within_the_slack),
         cmocka_unit_test(more_than_the_count_is_the_count),
         cmocka_unit_test(a_refund_leaves_the_end_or_closes_the_window),
         cmocka_unit_test(any_state_of_a_fixed_window_is_survived),

@@ -97,6 +97,7 @@ static void test_worst_case_is_reached(void **state)
         {"5/10s fixed-window", 9, {0, 10 * SECOND_US - 1, 10 * SECOND_US}, {1, 9, 9}},
         {"1/10s fixed-window", 1, {0, 10 * SECOND_US - 1, 10 * SECOND_US}, {1, 9, 9}},
         {"5/m calendar-window", 10, {60 * SECOND_US - 1, 60 * SECOND_US}, {9, 9}},
+        {"5/10s calendar-window epoch", 10, {10 * SECOND_US - 1, 10 * SECOND_US}, {9, 9}},
         /* What came at the last moment of a window weighs least at the next one's last moment. */
         {"5/10s sliding-window",
          9,
@@ -129,6 +130,7 @@ static void test_worst_case_is_never_passed(void **state)
         "1/10s fixed-window",
         "5/10s fixed-window block 3s",
         "5/m calendar-window",
+        "7/11s calendar-window epoch",
         "5/10s sliding-window",
         "1/10s sliding-window",
         "50/10s sliding-window",

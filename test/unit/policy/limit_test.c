@@ -115,6 +115,13 @@ static const char *const canonical[][2] = {
      "7/year calendar-window America/St_Johns block 2w"},
     {"7/d block 1s calendar-window Europe/Rome", "7/d calendar-window Europe/Rome block 1s"},
     {"7/d calendar-window block 1s", "7/d calendar-window block 1s"},
+    /* Windows from the epoch on: any period. */
+    {"100/m calendar-window epoch", "100/m calendar-window epoch"},
+    {"100/1week calendar-window epoch", "100/w calendar-window epoch"},
+    {"100/10d calendar-window epoch", "100/10d calendar-window epoch"},
+    {"7/1h30m block 1s calendar-window\tepoch", "7/90m calendar-window epoch block 1s"},
+    {"7/us calendar-window epoch block 2m", "7/us calendar-window epoch block 2m"},
+    {"7/366d calendar-window epoch", "7/366d calendar-window epoch"},
     /* The ends of the ranges. */
     {"4294967295/s", "4294967295/s"},
     {"4294967295/us", "4294967295/us"},
@@ -208,6 +215,11 @@ static void texts_mean_their_numbers(void **state)
           .count = 5,
           .block_us = SECOND_US,
           .zone = "Europe/Rome"}},
+        {"5/90s calendar-window epoch",
+         {.algorithm = WEIR_CALENDAR_WINDOW,
+          .calendar = WEIR_CALENDAR_EPOCH,
+          .count = 5,
+          .period_us = 90 * SECOND_US}},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct weir_limit *limit = parse(rows[i].text);
@@ -295,6 +307,12 @@ static void limits_are_prepared_for_deciding(void **state)
     assert_non_null(limit->zone);
     assert_string_equal(limit->zone_name, "Europe/Rome");
     weir_limit_free(limit);
+
+    limit = parse("10/90s calendar-window epoch");
+    assert_int_equal(limit->period_us, 90 * SECOND_US);
+    assert_null(limit->zone);
+    assert_string_equal(limit->zone_name, "");
+    weir_limit_free(limit);
     weir_limit_free(NULL);
 }
 
@@ -314,6 +332,8 @@ static void the_slack_is_a_span_or_a_second(void **state)
         {"10/s sliding-log", WEIR_CLOCK_SLACK_US},
         {"10/2s sliding-log", WEIR_CLOCK_SLACK_US},
         {"10/m calendar-window", WEIR_CLOCK_SLACK_US},
+        {"10/m calendar-window epoch", WEIR_CLOCK_SLACK_US},
+        {"10/5ms calendar-window epoch", 5000},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct weir_limit *limit = parse(rows[i].text);
@@ -344,6 +364,8 @@ static void a_name_or_the_period_says_whose_state_it_is(void **state)
     assert_int_equal(salt_of("10/s", login), salt_of("100/m burst 3", login));
     assert_int_equal(salt_of("1/d calendar-window", none),
                      salt_of("2/d calendar-window UTC", none));
+    assert_int_equal(salt_of("1/24h calendar-window epoch", none),
+                     salt_of("2/d calendar-window epoch block 1s", none));
     /* One of each kind that must stay apart. */
     const uint64_t salts[] = {
         salt_of("10/s", none),
@@ -354,6 +376,8 @@ static void a_name_or_the_period_says_whose_state_it_is(void **state)
         salt_of("10/d calendar-window", none),
         salt_of("10/w calendar-window", none),
         salt_of("10/d calendar-window Europe/Rome", none),
+        salt_of("10/d calendar-window epoch", none),
+        salt_of("10/s calendar-window epoch", none),
         salt_of("10/s", login),
         salt_of("10/s fixed-window", login),
         salt_of("10/s", weir_text("logout")),
@@ -470,7 +494,11 @@ static struct weir_limit_spec random_spec(struct random *random)
         spec.block_us = random_duration(random);
     }
     if (spec.algorithm == WEIR_CALENDAR_WINDOW) {
-        spec.calendar = (enum weir_calendar)(1 + random_below(random, WEIR_CALENDAR_YEAR));
+        spec.calendar = (enum weir_calendar)(1 + random_below(random, WEIR_CALENDAR_EPOCH));
+        if (spec.calendar == WEIR_CALENDAR_EPOCH) {
+            spec.period_us = random_duration(random);
+            return spec;
+        }
         strcpy(spec.zone, zones[random_once_in(random, 20) ? random_below(random, 4) : 0]);
         return spec;
     }
@@ -563,7 +591,7 @@ static void append_rate(struct random *random, char *text, const struct weir_lim
         {"w", "week", "1w"},     {"month", "1month", "month"}, {"year", "year", "1year"},
     };
     sprintf(text + strlen(text), "%" PRIu64 "/", spec->count);
-    if (spec->algorithm == WEIR_CALENDAR_WINDOW) {
+    if (spec->period_us == 0) {
         strcat(text, calendars[spec->calendar - 1][random_below(random, 3)]);
     } else {
         append_duration(random, text, spec->period_us);
@@ -576,8 +604,11 @@ static void append_clause(struct random *random, char *text, const struct weir_l
     if (which == 0 && (spec->algorithm != WEIR_TOKEN_BUCKET || random_once_in(random, 2))) {
         append_blanks(random, text, 1);
         strcat(text, weir_algorithm_name(spec->algorithm));
-        if (spec->algorithm == WEIR_CALENDAR_WINDOW &&
-            (strcmp(spec->zone, "UTC") != 0 || random_once_in(random, 2))) {
+        if (spec->calendar == WEIR_CALENDAR_EPOCH) {
+            append_blanks(random, text, 1);
+            strcat(text, "epoch");
+        } else if (spec->algorithm == WEIR_CALENDAR_WINDOW &&
+                   (strcmp(spec->zone, "UTC") != 0 || random_once_in(random, 2))) {
             append_blanks(random, text, 1);
             strcat(text, spec->zone);
         }

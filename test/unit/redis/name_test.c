@@ -54,6 +54,7 @@ static void are_as_the_header_says(void **state)
     expect("5/day calendar-window", "", "user", "weir:{user}:calendar-window/day");
     expect("5/month calendar-window Europe/Rome", "", "user",
            "weir:{user}:calendar-window/month/Europe/Rome");
+    expect("5/90s calendar-window epoch", "", "user", "weir:{user}:calendar-window/epoch/90s");
     expect("5/10s", "login", "user", "weir:{user}:token-bucket:login");
     expect("5/10s", "a:b", "c:d", "weir:{c:d}:token-bucket:a%3Ab");
     expect("5/10s", "a", "", "weir:{%}:token-bucket:a");
@@ -121,6 +122,8 @@ static void no_two_meet(void **state)
         {"5/day calendar-window", ""},
         {"5/day calendar-window Europe/Rome", ""},
         {"5/day calendar-window", "day"},
+        {"5/day calendar-window epoch", ""},
+        {"5/10s calendar-window epoch", ""},
         {"5/d fixed-window", ""},
     };
     enum {
