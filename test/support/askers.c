@@ -24,7 +24,11 @@ struct askers {
     struct askers_question questions[ASKERS_QUESTIONS_MAX];
     struct counter counters[ASKERS_QUESTIONS_MAX];
     size_t count;
-    pthread_t threads[ASKERS_THREADS_MAX];
+    struct asker {
+        struct askers *askers;
+        pthread_t thread;
+        atomic_ullong counted; /* questions that are answered and counted */
+    } threads[ASKERS_THREADS_MAX];
     unsigned thread_count;
     atomic_bool stop;
 };
@@ -58,10 +62,12 @@ static void ask(struct askers *askers, size_t i)
 
 static void *run(void *context)
 {
-    struct askers *askers = context;
+    struct asker *asker = context;
+    struct askers *askers = asker->askers;
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     for (size_t i = 0; !atomic_load(&askers->stop); i = (i + 1) % askers->count) {
         ask(askers, i);
+        atomic_fetch_add(&asker->counted, 1);
         (void)nanosleep(&pause, NULL);
     }
     return NULL;
@@ -81,7 +87,9 @@ struct askers *askers_start(struct weir *weir, const struct askers_question *que
         askers->questions[i] = questions[i];
     }
     for (unsigned i = 0; i < threads; i++) {
-        must(pthread_create(&askers->threads[i], NULL, run, askers) == 0, "a thread starts");
+        askers->threads[i].askers = askers;
+        must(pthread_create(&askers->threads[i].thread, NULL, run, &askers->threads[i]) == 0,
+             "a thread starts");
     }
     return askers;
 }
@@ -100,7 +108,7 @@ void askers_stop(struct askers *askers)
 {
     atomic_store(&askers->stop, true);
     for (unsigned i = 0; i < askers->thread_count; i++) {
-        (void)pthread_join(askers->threads[i], NULL);
+        (void)pthread_join(askers->threads[i].thread, NULL);
     }
     free(askers);
 }
@@ -134,11 +142,37 @@ void askers_wait_admitted(struct askers *askers, size_t question, uint64_t at_le
     rig_wait(is_reached, &awaited, "what is asked is admitted");
 }
 
+struct settled {
+    struct askers *askers;
+    unsigned long long at_least[ASKERS_THREADS_MAX];
+};
+
+static bool is_settled(void *context)
+{
+    const struct settled *settled = context;
+    for (unsigned i = 0; i < settled->askers->thread_count; i++) {
+        if (atomic_load(&settled->askers->threads[i].counted) < settled->at_least[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void settle(struct askers *askers)
+{
+    struct settled settled = {.askers = askers};
+    for (unsigned i = 0; i < askers->thread_count; i++) {
+        settled.at_least[i] = atomic_load(&askers->threads[i].counted) + 1;
+    }
+    rig_wait(is_settled, &settled, "what has been answered is counted");
+}
+
 void askers_wait_denied(struct askers *askers, size_t question)
 {
     struct awaited awaited = {askers, question, askers_counted(askers, question)};
     awaited.at_least.denied++;
     rig_wait(is_reached, &awaited, "what is asked is denied");
+    settle(askers);
 }
 
 void askers_wait_failed(struct askers *askers, size_t question)

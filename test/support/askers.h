@@ -32,7 +32,9 @@ struct askers *askers_start(struct weir *weir, const struct askers_question *que
 /* What has been counted so far of one question. */
 struct askers_count askers_counted(struct askers *askers, size_t question);
 
-/* Waits until so many have been admitted in all; until it is denied, or fails, from now on. */
+/* Waits until so many have been admitted in all; until it is denied, or fails, from now on. What
+ * Redis had answered by a denial is then counted: a thread may have its answer for a while before
+ * it says so, and another may have had, and counted, a later one meanwhile. */
 void askers_wait_admitted(struct askers *askers, size_t question, uint64_t at_least);
 void askers_wait_denied(struct askers *askers, size_t question);
 void askers_wait_failed(struct askers *askers, size_t question);
