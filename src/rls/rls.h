@@ -230,7 +230,8 @@ struct weir_rls_plan {
     struct weir_rls_item *items; /* one a descriptor, in order */
     size_t count;
     /* Two or more items are `together`: all CHECKs of an atomic domain that can deny by themselves,
-     * which shadow and quota modes don't. */
+     * which shadow and quota modes don't. Where one of them is ALWAYS_OVER, this is false, and the
+     * others are PEEKs of their cost. */
     bool atomic;
     bool unknown_domain;
 };

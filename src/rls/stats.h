@@ -37,7 +37,7 @@ enum weir_rls_event {
 struct weir_rls_stats;
 struct weir_rls_tally;
 
-/* NULL: no memory. */
+/* `workers` is 1 or more. NULL: no memory. */
 struct weir_rls_stats *weir_rls_stats_new(uint32_t workers);
 void weir_rls_stats_free(struct weir_rls_stats *stats);
 struct weir_rls_tally *weir_rls_stats_tally(struct weir_rls_stats *stats, uint32_t worker);
