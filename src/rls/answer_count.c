@@ -7,15 +7,17 @@
 #include "rls/policy_parts.h"
 #include "rls/stats.h"
 
-/* From how many hits on a limit is near. In single precision, so that both come to one number. */
+/* From how many hits on a limit is near; never past it. In single precision, so that both come to
+ * one number. */
 static uint64_t near_limit(uint64_t limit, double ratio)
 {
     const float product = (float)limit * (float)ratio;
-    /* Not a ratio at all, or one past 1: nothing is near. */
-    if (!(product < (float)limit)) {
+    /* No number at all, or one past 1: nothing is near. */
+    if (!(product <= (float)limit)) {
         return limit;
     }
-    return product > 0 ? (uint64_t)product : 0;
+    const uint64_t near = product > 0 ? (uint64_t)product : 0;
+    return near < limit ? near : limit;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
