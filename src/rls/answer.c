@@ -55,7 +55,7 @@ static struct weir_rls_verdict verdict_of(const struct answering *answering, siz
     if (is_asked(item)) {
         const struct weir_decision *decision = &answering->decisions[index];
         verdict.over = !refund && !decision->allowed;
-        verdict.taken = !(answering->spared && item->together);
+        verdict.taken = item->verb == WEIR_VERB_CHECK && !(answering->spared && item->together);
         verdict.deny_cached = verdict.over && decision->source == WEIR_SOURCE_DENY_CACHE;
         verdict.limit = decision->limit;
         verdict.remaining = decision->remaining;
@@ -67,7 +67,7 @@ static uint32_t remaining_of(const struct weir_rls_verdict *verdict,
                              const struct weir_rls_item *item)
 {
     /* What a denied check left over is taken from it, see weir_rls_rest. */
-    if (verdict->over && !item->together) {
+    if (verdict->over && item->verb == WEIR_VERB_CHECK && !item->together) {
         return 0;
     }
     return verdict->remaining < UINT32_MAX ? (uint32_t)verdict->remaining : UINT32_MAX;
@@ -111,7 +111,7 @@ static void judge(struct answering *answering, size_t index)
 static bool is_spared(const struct weir_rls_plan *plan, const struct weir_decision *decisions)
 {
     for (size_t i = 0; i < plan->count; i++) {
-        if (plan->items[i].together && (!is_asked(&plan->items[i]) || !decisions[i].allowed)) {
+        if (plan->items[i].together && !decisions[i].allowed) {
             return true;
         }
     }
@@ -236,6 +236,24 @@ static void count_request(const struct answering *answering, bool shadowed,
 
 /* ---- The response ------------------------------------------------------------------------- */
 
+static enum weir_status respond(const struct answering *answering, struct weir_arena *arena,
+                                struct weir_rls_response *response)
+{
+    const struct weir_rls_settings *settings = &answering->policy->spec->settings;
+    response->statuses = answering->statuses;
+    response->status_count = answering->plan->count;
+    response->overall = overall_of(answering);
+    if (!add_headers(answering, arena, response)) {
+        return WEIR_ERR_NO_MEMORY;
+    }
+    if (settings->dynamic_metadata) {
+        response->metadata = weir_rls_metadata(answering->plan, answering->statuses, arena);
+    }
+    return settings->dynamic_metadata && response->metadata == NULL ? WEIR_ERR_NO_MEMORY : WEIR_OK;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): seven parameters, each a thing of its own that an
+ * answer depends on or goes to */
 enum weir_status weir_rls_answer(const struct weir_rls_policy *policy,
                                  const struct weir_rls_plan *plan,
                                  const struct weir_decision *decisions, int64_t now_us,
@@ -244,7 +262,7 @@ enum weir_status weir_rls_answer(const struct weir_rls_policy *policy,
 {
     assert(policy != NULL && plan != NULL && arena != NULL && ret_response != NULL);
     assert(decisions != NULL && now_us >= 0);
-    const struct weir_rls_settings *settings = &policy->spec->settings;
+    struct weir_rls_response response = {0};
     struct answering answering = {
         .policy = policy,
         .plan = plan,
@@ -253,28 +271,19 @@ enum weir_status weir_rls_answer(const struct weir_rls_policy *policy,
         .spared = is_spared(plan, decisions),
         .statuses = weir_arena_get(arena, plan->count, sizeof(answering.statuses[0])),
     };
-    struct weir_rls_response response = {.statuses = answering.statuses,
-                                         .status_count = plan->count};
     if (answering.statuses == NULL) {
         return WEIR_ERR_NO_MEMORY;
     }
     for (size_t i = 0; i < plan->count; i++) {
         judge(&answering, i);
     }
-    response.overall = overall_of(&answering);
-    if (!add_headers(&answering, arena, &response)) {
-        return WEIR_ERR_NO_MEMORY;
+    const enum weir_status status = respond(&answering, arena, &response);
+    if (status != WEIR_OK) {
+        return status;
     }
-    const bool shadowed = settings->shadow_mode && response.overall == WEIR_RLS_OVER_LIMIT;
-    if (shadowed) {
-        response.overall = WEIR_RLS_OK;
-    }
-    if (settings->dynamic_metadata) {
-        response.metadata = weir_rls_metadata(plan, answering.statuses, arena);
-        if (response.metadata == NULL) {
-            return WEIR_ERR_NO_MEMORY;
-        }
-    }
+    const bool shadowed =
+        policy->spec->settings.shadow_mode && response.overall == WEIR_RLS_OVER_LIMIT;
+    response.overall = shadowed ? WEIR_RLS_OK : response.overall;
     if (tally != NULL) {
         count_request(&answering, shadowed, tally);
     }

@@ -87,8 +87,9 @@ static void set_together(struct planning *planning, struct weir_rls_item *item)
 {
     const struct weir_rls_settings *settings = &planning->policy->spec->settings;
     const struct weir_rls_node_spec *spec = item->rule != NULL ? item->rule->spec : NULL;
-    item->together = planning->domain->atomic && item->verb == WEIR_VERB_CHECK &&
-                     !settings->shadow_mode && !settings->quota_mode &&
+    item->together = planning->domain != NULL && planning->domain->atomic &&
+                     item->verb == WEIR_VERB_CHECK && !settings->shadow_mode &&
+                     !settings->quota_mode &&
                      (spec == NULL || (!spec->shadow_mode && !spec->quota_mode));
 }
 
@@ -181,7 +182,8 @@ static enum weir_status plan_descriptor(struct planning *planning, size_t index,
     if (descriptor->entry_count > WEIR_RLS_ENTRIES_MAX) {
         return refuse(planning, index, "more than 64 entries");
     }
-    if (planning->domain == NULL) {
+    if (planning->domain == NULL &&
+        !(descriptor->has_limit && planning->policy->spec->settings.any_domain)) {
         return WEIR_OK;
     }
     return descriptor->has_limit ? plan_override(planning, descriptor, item)
@@ -221,9 +223,10 @@ static void spare(struct planning *planning, struct weir_rls_plan *plan)
         denied = denied || (plan->items[i].together && plan->items[i].fate == WEIR_RLS_ALWAYS_OVER);
     }
     for (size_t i = 0; i < plan->count && denied; i++) {
-        if (plan->items[i].together) {
-            plan->items[i].verb = WEIR_VERB_PEEK;
-        }
+        struct weir_rls_item *item = &plan->items[i];
+        item->verb =
+            item->together && item->fate != WEIR_RLS_ALWAYS_OVER ? WEIR_VERB_PEEK : item->verb;
+        item->together = false;
     }
     planning->together = denied ? 0 : planning->together;
 }
@@ -262,7 +265,7 @@ static enum weir_status plan_all(struct planning *planning, struct weir_rls_plan
                        planning->together, WEIR_CHECK_ALL_MAX);
         return WEIR_ERR_ARGUMENT;
     }
-    plan->atomic = planning->together > 1;
+    plan->atomic = planning->together > 0;
     return WEIR_OK;
 }
 

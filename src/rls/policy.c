@@ -120,12 +120,12 @@ static void put_path(struct making *making, const struct weir_rls_node_spec *spe
 
 static void add_pattern(struct weir_rls_node *parent, const struct weir_rls_node *node)
 {
-    const bool any = node->value.len == 0;
-    parent->patterns[parent->pattern_count++] = (struct weir_rls_pattern){
-        .key = weir_rls_glob_of(node->key),
-        .value = any ? (struct weir_rls_glob){.open = true} : weir_rls_glob_of(node->value),
-        .node = node,
-    };
+    struct weir_rls_pattern *pattern = &parent->patterns[parent->pattern_count++];
+    pattern->key = weir_rls_glob_of(node->key);
+    pattern->value = weir_rls_glob_of(node->value);
+    /* No value is any value. */
+    pattern->value.open = pattern->value.open || node->value.len == 0;
+    pattern->node = node;
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): as deep as a file may be, see count_nodes */

@@ -160,7 +160,8 @@ struct weir_rls_settings {
     bool shadow_mode;
     bool quota_mode;
     bool dynamic_metadata;
-    bool headers; /* the next three are sent */
+    bool any_domain; /* a limit that travels with a request applies in unknown domains, too */
+    bool headers;    /* the next three are sent */
     struct weir_bytes limit_header;
     struct weir_bytes remaining_header;
     struct weir_bytes reset_header;
@@ -229,8 +230,8 @@ struct weir_rls_plan {
     const struct weir_rls_request *request;
     struct weir_rls_item *items; /* one a descriptor, in order */
     size_t count;
-    /* Two or more items are `together`: all CHECKs of an atomic domain that can deny by themselves,
-     * which shadow and quota modes don't. Where one of them is ALWAYS_OVER, this is false, and the
+    /* Some items are `together`: all CHECKs of an atomic domain that can deny by themselves, which
+     * shadow and quota modes don't. Where one of these is ALWAYS_OVER, none is `together`, and the
      * others are PEEKs of their cost. */
     bool atomic;
     bool unknown_domain;

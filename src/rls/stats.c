@@ -77,7 +77,7 @@ static bool widen(struct weir_rls_tally *tally)
         return true;
     }
     const size_t count = 2 * tally->place_count;
-    struct weir_rls_named **places = take(count * sizeof(places[0]));
+    struct weir_rls_named **places = take(count * sizeof(struct weir_rls_named *));
     if (places == NULL) {
         return false;
     }
@@ -90,7 +90,7 @@ static bool widen(struct weir_rls_tally *tally)
             places[at] = tally->places[i];
         }
     }
-    give_back(tally->places, tally->place_count * sizeof(places[0]));
+    give_back(tally->places, tally->place_count * sizeof(struct weir_rls_named *));
     tally->places = places;
     tally->place_count = count;
     return true;
@@ -212,7 +212,7 @@ static void tally_free(struct weir_rls_tally *tally)
         give_back(named, named_size(named->len));
         named = next;
     }
-    give_back(tally->places, tally->place_count * sizeof(tally->places[0]));
+    give_back(tally->places, tally->place_count * sizeof(struct weir_rls_named *));
     give_back(tally, sizeof(*tally));
 }
 
@@ -225,7 +225,7 @@ static struct weir_rls_tally *tally_new(const struct weir_rls_stats *stats)
     const struct weir_bytes other = weir_text("other");
     tally->stats = stats;
     tally->place_count = PLACES_FIRST;
-    tally->places = take(PLACES_FIRST * sizeof(tally->places[0]));
+    tally->places = take(PLACES_FIRST * sizeof(struct weir_rls_named *));
     if (tally->places != NULL) {
         tally->other = add_name(tally, other, false, weir_hash(&stats->secret, 0, other));
         tally->other_domain = add_name(tally, other, true, weir_hash(&stats->secret, 1, other));
@@ -247,7 +247,7 @@ struct weir_rls_stats *weir_rls_stats_new(uint32_t workers)
         return NULL;
     }
     stats->workers = workers;
-    stats->tallies = take(workers * sizeof(stats->tallies[0]));
+    stats->tallies = take(workers * sizeof(struct weir_rls_tally *));
     bool whole = stats->tallies != NULL && getrandom(&stats->secret, sizeof(stats->secret), 0) ==
                                                (ssize_t)sizeof(stats->secret);
     for (uint32_t i = 0; i < workers && whole; i++) {
@@ -269,7 +269,7 @@ void weir_rls_stats_free(struct weir_rls_stats *stats)
     for (uint32_t i = 0; i < stats->workers && stats->tallies != NULL; i++) {
         tally_free(stats->tallies[i]);
     }
-    give_back(stats->tallies, stats->workers * sizeof(stats->tallies[0]));
+    give_back(stats->tallies, stats->workers * sizeof(struct weir_rls_tally *));
     give_back(stats, sizeof(*stats));
 }
 

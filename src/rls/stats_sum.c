@@ -131,7 +131,8 @@ bool weir_rls_sums_make(const struct weir_rls_stats *stats, size_t parts, struct
                         struct weir_rls_sums *ret_sums)
 {
     /* Lists grow at their heads: from these on they stay as they are. */
-    const struct weir_rls_named **firsts = weir_arena_get(arena, stats->workers, sizeof(firsts[0]));
+    const struct weir_rls_named **firsts =
+        weir_arena_get(arena, stats->workers, sizeof(struct weir_rls_named *));
     size_t room = 0;
     if (firsts == NULL) {
         return false;

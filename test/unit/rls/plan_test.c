@@ -140,6 +140,14 @@ static void an_override_stands_for_every_rule(void **state)
     /* No domain, no limit. */
     assert_int_equal(rls_kit_plan(kit, "e", "a=x1 limit=9/hour").items[0].fate, WEIR_RLS_NO_RULE);
     assert_int_equal(rls_kit_plan(kit, "e", "a=x1 limit=9/0").items[0].fate, WEIR_RLS_NO_RULE);
+    /* But where that is asked for. */
+    struct rls_kit *any = rls_kit_new("");
+    rls_kit_settings(any)->any_domain = true;
+    const struct weir_rls_plan plan = rls_kit_plan(any, "e", "a=x1 limit=9/hour|a=x1");
+    assert_true(plan.unknown_domain && !plan.atomic);
+    assert_int_equal(plan.items[0].fate, WEIR_RLS_ASK_OVERRIDE);
+    assert_int_equal(plan.items[1].fate, WEIR_RLS_NO_RULE);
+    rls_kit_free(any);
     /* And no entry is needed. */
     assert_text(plan_one(kit, " limit=9/hour").key, "d");
     assert_text(plan_one(kit, " limit=9/hour").stat, "d");
@@ -305,7 +313,8 @@ static void what_can_deny_is_checked_together(void **state)
         assert_int_equal(plan.items[i].together, together[i]);
     }
     assert_true(plan.atomic);
-    assert_false(rls_kit_plan(kit, "d", "a=1|s=1").atomic);
+    assert_true(rls_kit_plan(kit, "d", "a=1|s=1").atomic);
+    assert_false(rls_kit_plan(kit, "d", "a=1 hits=0|s=1").atomic);
     assert_false(rls_kit_plan(kit, "e", "a=1|a=2").atomic);
     /* What is denied anyway: the others are looked at. */
     plan = rls_kit_plan(kit, "d", "a=1 hits=3|o=1|a=2|s=1");
@@ -314,6 +323,11 @@ static void what_can_deny_is_checked_together(void **state)
     assert_int_equal(plan.items[0].cost, 3);
     assert_int_equal(plan.items[2].verb, WEIR_VERB_PEEK);
     assert_int_equal(plan.items[3].verb, WEIR_VERB_CHECK);
+    assert_int_equal(rls_kit_plan(kit, "d", "o=1 negative|o=2|o=3").items[0].verb,
+                     WEIR_VERB_REFUND);
+    for (size_t i = 0; i < plan.count; i++) {
+        assert_false(plan.items[i].together);
+    }
     rls_kit_free(kit);
     /* Where nothing denies, nothing is held back. */
     for (int mode = 0; mode < 2; mode++) {
