@@ -252,8 +252,7 @@ static enum weir_status respond(const struct answering *answering, struct weir_a
     return settings->dynamic_metadata && response->metadata == NULL ? WEIR_ERR_NO_MEMORY : WEIR_OK;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): seven parameters, each a thing of its own that an
- * answer depends on or goes to */
+/* NOLINTNEXTLINE(readability-function-size): seven parameters; the plan doesn't keep its policy */
 enum weir_status weir_rls_answer(const struct weir_rls_policy *policy,
                                  const struct weir_rls_plan *plan,
                                  const struct weir_decision *decisions, int64_t now_us,
