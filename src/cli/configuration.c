@@ -45,7 +45,10 @@ void cli_put_key_parts(struct weir_buffer *out, const struct weir_rule_spec *rul
 
 void cli_put_listener(struct weir_buffer *out, const struct weir_listener *listener)
 {
-    weir_buffer_put_text(out, listener->protocol == WEIR_PROTOCOL_HTTP ? "http " : "resp ");
+    static const char *const protocols[WEIR_PROTOCOL_COUNT] = {[WEIR_PROTOCOL_HTTP] = "http ",
+                                                               [WEIR_PROTOCOL_RESP] = "resp ",
+                                                               [WEIR_PROTOCOL_GRPC] = "grpc "};
+    weir_buffer_put_text(out, protocols[listener->protocol]);
     if (listener->path != NULL) {
         weir_buffer_print(out, "unix:%s", listener->path);
     } else if (listener->systemd != NULL) {

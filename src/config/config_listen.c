@@ -11,6 +11,7 @@
 struct listener_nodes {
     const struct weir_node *http;
     const struct weir_node *resp;
+    const struct weir_node *grpc;
     const struct weir_node *tokens;
     const struct weir_node *rights;
     const struct weir_node *trusted_proxies;
@@ -32,14 +33,9 @@ struct tls_nodes {
 #key, WEIR_VALUE_NODE, required, offsetof(struct tls_nodes, key), 0, 0, 0, NULL
 
 static const struct weir_key listener_keys[] = {
-    {LISTENER(http, NODE)},
-    {LISTENER(resp, NODE)},
-    {LISTENER(tokens, LIST)},
-    {LISTENER(rights, NODE)},
-    {LISTENER(trusted_proxies, NODE)},
-    {LISTENER(x_ratelimit, BOOLEAN)},
-    {LISTENER(tls, NODE)},
-    {LISTENER(mode, NODE)},
+    {LISTENER(http, NODE)},           {LISTENER(resp, NODE)},   {LISTENER(grpc, NODE)},
+    {LISTENER(tokens, LIST)},         {LISTENER(rights, NODE)}, {LISTENER(trusted_proxies, NODE)},
+    {LISTENER(x_ratelimit, BOOLEAN)}, {LISTENER(tls, NODE)},    {LISTENER(mode, NODE)},
     {LISTENER(insecure, BOOLEAN)},
 };
 
@@ -135,7 +131,7 @@ static void refuse_with(struct weir_reading *reading, const struct weir_node *no
 static void check_together(struct weir_reading *reading, const struct weir_node *node,
                            const struct listener_nodes *nodes, const struct weir_listener *listener)
 {
-    if (listener->protocol == WEIR_PROTOCOL_RESP) {
+    if (listener->protocol != WEIR_PROTOCOL_HTTP) {
         refuse_with(reading, nodes->trusted_proxies, "trusted_proxies: only of an http listener");
         refuse_with(reading, nodes->x_ratelimit ? node : NULL,
                     "x_ratelimit: only of an http listener");
@@ -161,6 +157,28 @@ static void check_together(struct weir_reading *reading, const struct weir_node 
     }
 }
 
+/* The address of the one protocol that is named; NULL: none is, or several. */
+static const struct weir_node *find_protocol(const struct listener_nodes *nodes,
+                                             enum weir_protocol *ret_protocol)
+{
+    const struct weir_node *const addresses[WEIR_PROTOCOL_COUNT] = {
+        [WEIR_PROTOCOL_HTTP] = nodes->http,
+        [WEIR_PROTOCOL_RESP] = nodes->resp,
+        [WEIR_PROTOCOL_GRPC] = nodes->grpc,
+    };
+    const struct weir_node *found = NULL;
+    for (size_t i = 0; i < WEIR_PROTOCOL_COUNT; i++) {
+        if (addresses[i] != NULL) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = addresses[i];
+            *ret_protocol = (enum weir_protocol)i;
+        }
+    }
+    return found;
+}
+
 static void read_listener(struct weir_reading *reading, const struct weir_node *node,
                           struct weir_listener *listener)
 {
@@ -171,13 +189,12 @@ static void read_listener(struct weir_reading *reading, const struct weir_node *
     if (node->kind != WEIR_NODE_MAP) {
         return;
     }
-    if ((nodes.http == NULL) == (nodes.resp == NULL)) {
+    const struct weir_node *address = find_protocol(&nodes, &listener->protocol);
+    if (address == NULL) {
         weir_complain(reading->complaints, node->origin,
-                      "a listener needs either 'http' or 'resp', as http: 127.0.0.1:8080");
+                      "a listener needs one of 'http', 'resp' and 'grpc', as http: 127.0.0.1:8080");
         return;
     }
-    const struct weir_node *address = nodes.http != NULL ? nodes.http : nodes.resp;
-    listener->protocol = nodes.http != NULL ? WEIR_PROTOCOL_HTTP : WEIR_PROTOCOL_RESP;
     listener->x_ratelimit = nodes.x_ratelimit;
     listener->insecure = nodes.insecure;
     bool whole = weir_read_address(reading, address, listener) && good;
@@ -229,13 +246,13 @@ static void check_places(struct weir_reading *reading, const struct weir_config 
     }
 }
 
-/* Both doors, for this machine alone. */
+/* HTTP and RESP, for this machine alone. */
 static void set_default(struct weir_reading *reading, struct weir_config *config)
 {
-    static const uint16_t ports[WEIR_PROTOCOL_COUNT] = {8080, 6380};
-    config->listeners =
-        weir_memory_take(reading->kept, WEIR_PROTOCOL_COUNT, sizeof(*config->listeners));
-    for (size_t i = 0; i < WEIR_PROTOCOL_COUNT && config->listeners != NULL; i++) {
+    static const uint16_t ports[] = {[WEIR_PROTOCOL_HTTP] = 8080, [WEIR_PROTOCOL_RESP] = 6380};
+    const size_t count = sizeof(ports) / sizeof(ports[0]);
+    config->listeners = weir_memory_take(reading->kept, count, sizeof(*config->listeners));
+    for (size_t i = 0; i < count && config->listeners != NULL; i++) {
         config->listeners[i] = (struct weir_listener){
             .protocol = (enum weir_protocol)i,
             .host = weir_memory_copy(reading->kept, weir_text("127.0.0.1")),

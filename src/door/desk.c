@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "door/desk_parts.h"
 #include "door/http_door.h"
+#include "door/rls_door.h"
 #include "weir/store.h"
 
 #include <assert.h>
@@ -55,6 +56,7 @@ static void free_memory(struct weir_desk *desk)
         memcpy(&desk->spare, block, sizeof(desk->spare));
         weir_release(allocator, block, WEIR_EXCHANGE_BLOCK);
     }
+    weir_rls_asked_free_spares(desk);
     weir_plan_deinit(&desk->plan);
     weir_buffer_deinit(&desk->scratch);
     weir_buffer_deinit(&desk->scratch_more);
@@ -300,12 +302,14 @@ static void fill_call(struct weir_inquiry *inquiry, struct weir_call *call, enum
                       size_t first, size_t count)
 {
     const struct weir_desk *desk = inquiry->desk;
+    const int64_t own_us = inquiry->exchange->timeout_us;
+    const int64_t policy_us = desk->view->config->timeout_us;
     *call = (struct weir_call){
         .verb = verb,
         .requests = inquiry->requests + first,
         .count = count,
         .now_us = WEIR_CLOCK,
-        .timeout_us = desk->view->config->timeout_us,
+        .timeout_us = own_us > 0 && (policy_us == 0 || own_us < policy_us) ? own_us : policy_us,
         .decisions = inquiry->decisions + first,
         .done = done_later,
         .context = inquiry,

@@ -27,12 +27,16 @@
 struct weir_desk;
 struct weir_session;
 struct weir_exchange;
+struct weir_rls_asked;
+struct weir_rls_stats;
+struct weir_rls_tally;
 
 /* A configuration as this worker has taken it on. Made and dropped by the server, see
  * weir_desk_take. */
 struct weir_view {
     const struct weir_config *config;
     const uint32_t *numbers;                 /* of each rule of the policy: that of metrics.h */
+    const uint32_t *rls_numbers;             /* likewise of config->rls */
     uint64_t version;                        /* counted from 1 */
     uint32_t uses;                           /* inquiries, and the desk itself */
     void (*release)(struct weir_view *view); /* called when nothing uses it */
@@ -41,6 +45,16 @@ struct weir_view {
 
 /* ---- Inquiries and exchanges -------------------------------------------------------------- */
 
+/* A limit that a door has found itself: of the configuration, or one that the peer brought. */
+struct weir_found {
+    const struct weir_limit *limit;
+    struct weir_ad_hoc *ad_hoc; /* what `limit` is of, where the peer brought it; else NULL */
+    struct weir_bytes key;
+    uint64_t cost;
+    uint32_t number; /* under which it is counted: that of metrics.h */
+    bool shadow;
+};
+
 /* One thing asked. */
 struct weir_inquiry {
     struct weir_exchange *exchange;
@@ -48,7 +62,9 @@ struct weir_inquiry {
     enum weir_verb verb;
     bool barred;                    /* a deny list denies it: its limits are only looked at */
     struct weir_view *view;         /* NULL for a limit that the peer brought */
-    struct weir_ad_hoc *limit_used; /* limits.h; NULL where planned by rules */
+    struct weir_ad_hoc *limit_used; /* limits.h; NULL where planned by rules, or found */
+    struct weir_found *found;       /* one for each request; NULL where planned, or brought */
+    bool quiet;                     /* nothing of it is counted */
     /* By rules: the parts of the plan. A limit of the peer's is one request, and has no part. */
     struct weir_part *parts;
     size_t part_count;
@@ -70,12 +86,16 @@ struct weir_inquiry {
 
 /* One answer owed. */
 struct weir_exchange {
-    struct weir_session *session; /* NULL: the peer has gone */
+    struct weir_desk *desk;
+    struct weir_session *session; /* NULL: the peer has gone, or nobody is owed an answer */
     struct weir_exchange *next;   /* of the same session */
     struct weir_inquiry *inquiries;
     struct weir_inquiry *last_inquiry;
     struct weir_buffer said; /* an answer that was there at once, but had to wait for its turn */
     int64_t started_ns;      /* monotonic: when its last byte was read */
+    int64_t timeout_us;      /* what a decision may take, where that is less than the policy has */
+    struct weir_view *view;  /* of weir_exchange_hold_view; NULL */
+    struct weir_rls_asked *rls; /* rls_door.h; goes with the exchange */
     /* The door's own. */
     uint32_t kind;
     uint32_t flags;
@@ -106,6 +126,14 @@ struct weir_session_ops {
     size_t (*read)(struct weir_session *session, struct weir_bytes input);
     /* Appends the answer of a decided exchange to session->out. */
     void (*answer)(struct weir_session *session, struct weir_exchange *exchange);
+    /* Answers are written as they are decided, whatever was asked before. */
+    bool unordered;
+    /* Appends to session->out, which is empty, what else there is to say; NULL: nothing is kept
+     * elsewhere. */
+    void (*fill)(struct weir_session *session);
+    /* The server is about to end: no more is taken on, and `closing` is set when all is over. NULL:
+     * `closing` is set at once. */
+    void (*drain)(struct weir_session *session);
     /* How long a decided exchange's answer is held back; NULL: never. */
     int64_t (*hold)(struct weir_session *session, const struct weir_exchange *exchange);
     /* Frees it. Its exchanges are let go by weir_session_end. */
@@ -123,9 +151,10 @@ struct weir_session {
     struct weir_exchange *first;
     struct weir_exchange *last;
     uint32_t owed;
-    bool closing; /* nothing more is read; it is closed when all that is owed is answered */
-    bool partial; /* a request has begun and is not whole: what request_us is for */
-    void *owner;  /* the server's */
+    bool closing;   /* nothing more is read; it is closed when all that is owed is answered */
+    bool partial;   /* a request has begun and is not whole: what request_us is for */
+    uint32_t whole; /* requests that were read, where `read` uses all that it is given */
+    void *owner;    /* the server's */
     /* desk.c's. */
     uint32_t in_store;             /* exchanges that the store has */
     bool barrier;                  /* one of them changes something */
@@ -140,6 +169,9 @@ struct weir_session *weir_http_session_new(struct weir_desk *desk,
                                            const struct weir_listener *listener,
                                            struct weir_bytes peer);
 struct weir_session *weir_resp_session_new(struct weir_desk *desk,
+                                           const struct weir_listener *listener,
+                                           struct weir_bytes peer);
+struct weir_session *weir_grpc_session_new(struct weir_desk *desk,
                                            const struct weir_listener *listener,
                                            struct weir_bytes peer);
 
@@ -186,6 +218,25 @@ WEIR_MUST_CHECK enum weir_status weir_exchange_ask_limit(struct weir_exchange *e
                                                          struct weir_ad_hoc *limit,
                                                          struct weir_bytes key, uint64_t cost);
 
+/* Adds an inquiry by limits that the door has found, 1 or more; of a CHECK by several, all or none.
+ * Takes over the caller's uses of what peers brought, also where it fails. What is found in the
+ * configuration has to be held by weir_exchange_hold_view. Errors: WEIR_ERR_KEY_LENGTH,
+ * WEIR_ERR_NO_MEMORY. */
+WEIR_MUST_CHECK enum weir_status weir_exchange_ask_found(struct weir_exchange *exchange,
+                                                         enum weir_verb verb,
+                                                         const struct weir_found *found,
+                                                         size_t count);
+
+/* Keeps the configuration of now for as long as the exchange lives. */
+void weir_exchange_hold_view(struct weir_exchange *exchange);
+
+/* An exchange that nobody is owed an answer of. It may be submitted; what its inquiries come to is
+ * not counted. NULL: no memory. */
+struct weir_exchange *weir_exchange_unowed(struct weir_desk *desk);
+
+/* Drops one of weir_exchange_unowed that was not submitted. */
+void weir_exchange_discard(struct weir_exchange *exchange);
+
 /* No more inquiries come: it goes to the store at the end of the turn. One without inquiries is
  * decided. */
 void weir_exchange_submit(struct weir_exchange *exchange);
@@ -215,12 +266,14 @@ struct weir_service {
      * nothing decides in its place. `ret_why` is static. */
     bool (*is_ready)(struct weir_service *service, const char **ret_why);
     struct weir_metrics *metrics;
+    struct weir_rls_stats *rls_stats; /* NULL: nothing is counted of the rate limit service */
 };
 
 struct weir_desk_options {
     struct weir *store;
     struct weir_view *view;
     struct weir_tally *tally;
+    struct weir_rls_tally *rls_tally; /* NULL as above */
     struct weir_log *log;
     struct weir_service *service;
     const struct weir_allocator *allocator; /* NULL: malloc */
@@ -262,6 +315,9 @@ struct weir_desk {
     uint64_t in_store;      /* calls that the store has */
     void *spare;            /* memory of exchanges to use again */
     uint32_t spare_count;
+    struct weir_rls_policy *rls_empty; /* without rules; NULL: not made yet */
+    struct weir_rls_asked *rls_spare;  /* likewise of what the rate limit service was asked */
+    uint32_t rls_spare_count;
 };
 
 WEIR_MUST_CHECK enum weir_status weir_desk_open(const struct weir_desk_options *options,

@@ -31,6 +31,9 @@ void weir_desk_pend(struct weir_desk *desk, struct weir_exchange *exchange);
 /* One of the session's exchanges that the store had is decided: what waited for it may go. */
 void weir_session_decided(struct weir_session *session, const struct weir_exchange *decided);
 
+/* Writes the answer of one exchange of an unordered session, which is the end of it. */
+void weir_exchange_answer(struct weir_exchange *exchange);
+
 /* Writes the answers that are there and whose turn it is. */
 void weir_session_answer(struct weir_session *session);
 

@@ -251,6 +251,17 @@ static void answer_many(struct weir_session *session, const struct weir_exchange
     finish(session, exchange, 200, JSON_TYPE);
 }
 
+static void answer_rls(struct weir_session *session, struct weir_exchange *exchange)
+{
+    enum weir_status status;
+    const unsigned code = weir_http_put_rls(exchange, &session->desk->scratch_more, &status);
+    if (code == 0) {
+        answer_trouble(session, exchange, status);
+    } else {
+        finish(session, exchange, code, JSON_TYPE);
+    }
+}
+
 /* ---- For a proxy --------------------------------------------------------------------------- */
 
 static int64_t hold_max(const struct weir_inquiry *inquiry)
@@ -334,6 +345,9 @@ void weir_http_answer(struct weir_session *session, struct weir_exchange *exchan
         break;
     case WEIR_HTTP_KIND_FORWARD:
         answer_forward(session, exchange);
+        break;
+    case WEIR_HTTP_KIND_RLS:
+        answer_rls(session, exchange);
         break;
     }
 }

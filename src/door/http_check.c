@@ -407,7 +407,7 @@ static void say_refused(const struct reading *reading)
 
 /* Only what says that it is JSON is read as such: so no page of another site can have a browser
  * send it here unasked. */
-static bool is_json(const struct weir_http_request *request)
+bool weir_http_is_json(const struct weir_http_request *request)
 {
     const struct weir_bytes *type = weir_http_find(request, "content-type");
     if (type == NULL) {
@@ -423,7 +423,7 @@ static bool is_json(const struct weir_http_request *request)
 
 void weir_http_check(const struct weir_http_visit *visit, enum weir_verb verb)
 {
-    if (!is_json(visit->request)) {
+    if (!weir_http_is_json(visit->request)) {
         const struct weir_http_problem problem = {
             .status = 415,
             .detail = "the body must be JSON, and say so: send `Content-Type: application/json`",

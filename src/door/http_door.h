@@ -41,7 +41,8 @@ enum weir_http_flags {
 enum weir_http_kind {
     WEIR_HTTP_KIND_ONE = 1, /* one decision, as JSON */
     WEIR_HTTP_KIND_MANY,    /* a list of them */
-    WEIR_HTTP_KIND_FORWARD  /* a status, for a proxy */
+    WEIR_HTTP_KIND_FORWARD, /* a status, for a proxy */
+    WEIR_HTTP_KIND_RLS      /* a response of Envoy's rate limit service, as JSON */
 };
 
 /* One request, while it is looked at. */
@@ -73,6 +74,17 @@ void weir_http_check(const struct weir_http_visit *visit, enum weir_verb verb);
 
 /* /v1/forward-auth (http_forward.c). */
 void weir_http_forward(const struct weir_http_visit *visit);
+
+/* POST /json: Envoy's rate limit service (http_rls.c). */
+void weir_http_json(const struct weir_http_visit *visit);
+
+/* Whether it says that its body is JSON. */
+bool weir_http_is_json(const struct weir_http_request *request);
+
+/* The service's paths that tell (http_rls.c). */
+void weir_http_tell_healthcheck(const struct weir_http_visit *visit);
+void weir_http_tell_rlconfig(const struct weir_http_visit *visit);
+void weir_http_tell_stats(const struct weir_http_visit *visit);
 
 /* What needs no store (http_tell.c, http_rules.c). */
 void weir_http_tell_status(const struct weir_http_visit *visit);
@@ -125,6 +137,11 @@ unsigned weir_http_status_of(enum weir_status status);
 /* The answer of a decided exchange (http_answer.c). */
 void weir_http_answer(struct weir_session *session, struct weir_exchange *exchange);
 int64_t weir_http_hold(struct weir_session *session, const struct weir_exchange *exchange);
+
+/* The response of a decided exchange of /json, and its HTTP status; 0: `ret_status` says why there
+ * is none (http_rls.c). */
+unsigned weir_http_put_rls(struct weir_exchange *exchange, struct weir_buffer *body,
+                           enum weir_status *ret_status);
 
 /* One inquiry's part, told in JSON and in headers alike. */
 struct weir_http_told {

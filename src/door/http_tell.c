@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "door/http_door.h"
 #include "door/http_query.h"
+#include "rls/stats.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,6 +67,9 @@ void weir_http_tell_metrics(const struct weir_http_visit *visit)
     struct weir_metrics_facts facts = {0};
     service->facts(service, &facts);
     weir_metrics_tell(service->metrics, &facts, body_of(visit));
+    if (service->rls_stats != NULL && visit->desk->view->config->rls != NULL) {
+        weir_rls_stats_tell_prometheus(service->rls_stats, &visit->desk->scratch_more);
+    }
     weir_http_say(visit, 200, METRICS_TYPE);
 }
 

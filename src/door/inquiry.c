@@ -17,6 +17,7 @@
 struct amounts {
     size_t parts;
     size_t requests;
+    size_t found;
     size_t keys; /* bytes */
 };
 
@@ -28,13 +29,14 @@ static size_t round_up(size_t size)
 static struct weir_inquiry *lay_out(struct weir_exchange *exchange, const struct amounts *amounts,
                                     char **ret_keys)
 {
-    const struct weir_desk *desk = exchange->session->desk;
+    const struct weir_desk *desk = exchange->desk;
     const size_t calls = desk->immediate ? 0 : CALLS_MAX;
     const size_t requests_at = round_up(sizeof(struct weir_inquiry));
     const size_t decisions_at = requests_at + amounts->requests * sizeof(struct weir_request);
     const size_t parts_at = decisions_at + amounts->requests * sizeof(struct weir_decision);
     const size_t calls_at = parts_at + round_up(amounts->parts * sizeof(struct weir_part));
-    const size_t keys_at = calls_at + calls * sizeof(struct weir_call);
+    const size_t found_at = calls_at + calls * sizeof(struct weir_call);
+    const size_t keys_at = found_at + amounts->found * sizeof(struct weir_found);
     size_t size;
     char *memory = weir_exchange_room(exchange, keys_at + amounts->keys, &size);
     if (memory == NULL) {
@@ -47,6 +49,7 @@ static struct weir_inquiry *lay_out(struct weir_exchange *exchange, const struct
         .decisions = (struct weir_decision *)(void *)(memory + decisions_at),
         .parts = (struct weir_part *)(void *)(memory + parts_at),
         .calls = (struct weir_call *)(void *)(memory + calls_at),
+        .found = amounts->found > 0 ? (struct weir_found *)(void *)(memory + found_at) : NULL,
         .part_count = amounts->parts,
         .request_count = amounts->requests,
         .size = size,
@@ -69,11 +72,23 @@ static void add(struct weir_exchange *exchange, struct weir_inquiry *inquiry)
     }
 }
 
+static void release_found(const struct weir_found *found, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].ad_hoc != NULL) {
+            weir_ad_hoc_release(found[i].ad_hoc);
+        }
+    }
+}
+
 void weir_inquiry_free(struct weir_desk *desk, struct weir_inquiry *inquiry)
 {
     struct weir_view *view = inquiry->view;
     if (inquiry->limit_used != NULL) {
         weir_ad_hoc_release(inquiry->limit_used);
+    }
+    if (inquiry->found != NULL) {
+        release_found(inquiry->found, inquiry->request_count);
     }
     if (inquiry->size > 0) {
         weir_release(desk->allocator, inquiry, inquiry->size);
@@ -111,14 +126,15 @@ enum weir_status weir_exchange_ask(struct weir_exchange *exchange, enum weir_ver
                                    struct weir_error *ret_error)
 {
     assert(!exchange->submitted);
-    struct weir_desk *desk = exchange->session->desk;
+    struct weir_desk *desk = exchange->desk;
     struct weir_plan *plan = &desk->plan;
     const enum weir_status status =
         weir_policy_plan(desk->view->config->policy, spec, plan, ret_error);
     if (status != WEIR_OK) {
         return status;
     }
-    const struct amounts amounts = {plan->part_count, plan->request_count, plan->keys_len};
+    const struct amounts amounts = {
+        .parts = plan->part_count, .requests = plan->request_count, .keys = plan->keys_len};
     char *keys;
     struct weir_inquiry *inquiry = lay_out(exchange, &amounts, &keys);
     if (inquiry == NULL) {
@@ -139,7 +155,7 @@ enum weir_status weir_exchange_ask_limit(struct weir_exchange *exchange, enum we
                                          uint64_t cost)
 {
     assert(!exchange->submitted);
-    const struct amounts amounts = {0, 1, key.len};
+    const struct amounts amounts = {.requests = 1, .keys = key.len};
     enum weir_status status = key.len > WEIR_KEY_MAX ? WEIR_ERR_KEY_LENGTH : WEIR_OK;
     char *keys = NULL;
     struct weir_inquiry *inquiry = status == WEIR_OK ? lay_out(exchange, &amounts, &keys) : NULL;
@@ -158,6 +174,54 @@ enum weir_status weir_exchange_ask_limit(struct weir_exchange *exchange, enum we
         .key = weir_bytes(keys, key.len),
         .cost = cost,
     };
+    add(exchange, inquiry);
+    return WEIR_OK;
+}
+
+/* ---- By limits that the door has found ----------------------------------------------------- */
+
+/* The length of all keys; SIZE_MAX where one is too long. */
+static size_t keys_of(const struct weir_found *found, size_t count)
+{
+    size_t keys = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].key.len > WEIR_KEY_MAX) {
+            return SIZE_MAX;
+        }
+        keys += found[i].key.len;
+    }
+    return keys;
+}
+
+enum weir_status weir_exchange_ask_found(struct weir_exchange *exchange, enum weir_verb verb,
+                                         const struct weir_found *found, size_t count)
+{
+    assert(!exchange->submitted && count > 0);
+    const size_t key_bytes = keys_of(found, count);
+    const struct amounts amounts = {.requests = count, .found = count, .keys = key_bytes};
+    char *keys = NULL;
+    struct weir_inquiry *inquiry =
+        key_bytes != SIZE_MAX ? lay_out(exchange, &amounts, &keys) : NULL;
+    if (inquiry == NULL) {
+        release_found(found, count);
+        return key_bytes == SIZE_MAX ? WEIR_ERR_KEY_LENGTH : WEIR_ERR_NO_MEMORY;
+    }
+    inquiry->verb = verb;
+    inquiry->enforced = count;
+    inquiry->quiet = exchange->session == NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (found[i].key.len > 0) {
+            memcpy(keys, found[i].key.ptr, found[i].key.len);
+        }
+        inquiry->found[i] = found[i];
+        inquiry->found[i].key = weir_bytes(keys, found[i].key.len);
+        inquiry->requests[i] = (struct weir_request){
+            .limit = found[i].limit,
+            .key = inquiry->found[i].key,
+            .cost = found[i].cost,
+        };
+        keys += found[i].key.len;
+    }
     add(exchange, inquiry);
     return WEIR_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "door/desk_parts.h"
+#include "door/rls_door.h"
 
 #include <assert.h>
 #include <string.h>
@@ -43,7 +44,7 @@ void *weir_exchange_room(struct weir_exchange *exchange, size_t size, size_t *re
         exchange->tail_used += (uint32_t)rounded;
         return room;
     }
-    void *room = weir_alloc(exchange->session->desk->allocator, size, _Alignof(max_align_t));
+    void *room = weir_alloc(exchange->desk->allocator, size, _Alignof(max_align_t));
     *ret_size = size;
     return room;
 }
@@ -58,8 +59,15 @@ void weir_exchange_free(struct weir_desk *desk, struct weir_exchange *exchange)
     if (exchange->note_size > 0) {
         weir_release(desk->allocator, (char *)exchange->note_memory, exchange->note_size);
     }
+    if (exchange->rls != NULL) {
+        weir_rls_asked_free(desk, exchange->rls);
+    }
+    struct weir_view *view = exchange->view;
     weir_buffer_deinit(&exchange->said);
     give_block(desk, exchange);
+    if (view != NULL && --view->uses == 0) {
+        view->release(view);
+    }
 }
 
 /* ---- Sessions ------------------------------------------------------------------------------ */
@@ -159,8 +167,10 @@ struct weir_exchange *weir_exchange_new(struct weir_session *session)
         session->closing = true;
         return NULL;
     }
-    *exchange = (struct weir_exchange){
-        .session = session, .started_ns = desk->now_ns, .said = {.allocator = desk->allocator}};
+    *exchange = (struct weir_exchange){.desk = desk,
+                                       .session = session,
+                                       .started_ns = desk->now_ns,
+                                       .said = {.allocator = desk->allocator}};
     if (session->last != NULL && session->first != NULL) {
         session->last->next = exchange;
     } else {
@@ -171,19 +181,50 @@ struct weir_exchange *weir_exchange_new(struct weir_session *session)
     return exchange;
 }
 
-void weir_exchange_drop(struct weir_exchange *exchange)
+struct weir_exchange *weir_exchange_unowed(struct weir_desk *desk)
+{
+    struct weir_exchange *exchange = take_block(desk);
+    if (exchange != NULL) {
+        *exchange = (struct weir_exchange){.desk = desk, .started_ns = desk->now_ns};
+    }
+    return exchange;
+}
+
+void weir_exchange_discard(struct weir_exchange *exchange)
+{
+    assert(exchange->session == NULL && !exchange->submitted);
+    weir_exchange_free(exchange->desk, exchange);
+}
+
+void weir_exchange_hold_view(struct weir_exchange *exchange)
+{
+    assert(exchange->view == NULL);
+    exchange->view = exchange->desk->view;
+    exchange->view->uses++;
+}
+
+/* Takes it out of its session's list. */
+static void unlink_exchange(struct weir_exchange *exchange)
 {
     struct weir_session *session = exchange->session;
-    assert(!exchange->submitted && exchange == session->last);
     struct weir_exchange *before = NULL;
     struct weir_exchange **at = &session->first;
     while (*at != exchange) {
         before = *at;
         at = &before->next;
     }
-    *at = NULL;
-    session->last = before;
+    *at = exchange->next;
+    if (session->last == exchange) {
+        session->last = before;
+    }
     session->owed--;
+}
+
+void weir_exchange_drop(struct weir_exchange *exchange)
+{
+    struct weir_session *session = exchange->session;
+    assert(!exchange->submitted && exchange == session->last);
+    unlink_exchange(exchange);
     weir_exchange_free(session->desk, exchange);
 }
 
@@ -220,6 +261,23 @@ struct weir_buffer *weir_session_say(struct weir_session *session)
     return &exchange->said;
 }
 
+static void answer(struct weir_session *session, struct weir_exchange *exchange)
+{
+    struct weir_desk *desk = session->desk;
+    session->ops->answer(session, exchange);
+    weir_tally_door(desk->options.tally, session->ops->door, desk->now_ns - exchange->started_ns);
+}
+
+void weir_exchange_answer(struct weir_exchange *exchange)
+{
+    struct weir_session *session = exchange->session;
+    assert(session->ops->unordered);
+    unlink_exchange(exchange);
+    answer(session, exchange);
+    weir_exchange_free(session->desk, exchange);
+    weir_session_touch(session);
+}
+
 void weir_session_answer(struct weir_session *session)
 {
     struct weir_desk *desk = session->desk;
@@ -229,9 +287,7 @@ void weir_session_answer(struct weir_session *session)
             session->closing = session->closing || exchange->said.failed;
             weir_buffer_put(&session->out, weir_buffer_bytes(&exchange->said));
         } else {
-            session->ops->answer(session, exchange);
-            weir_tally_door(desk->options.tally, session->ops->door,
-                            desk->now_ns - exchange->started_ns);
+            answer(session, exchange);
         }
         session->first = exchange->next;
         if (session->first == NULL) {
@@ -245,9 +301,9 @@ void weir_session_answer(struct weir_session *session)
 
 void weir_exchange_submit(struct weir_exchange *exchange)
 {
-    assert(!exchange->submitted && exchange->session != NULL);
+    assert(!exchange->submitted);
     exchange->submitted = true;
-    weir_desk_pend(exchange->session->desk, exchange);
+    weir_desk_pend(exchange->desk, exchange);
 }
 
 void weir_exchange_release(struct weir_exchange *exchange)

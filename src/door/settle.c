@@ -10,8 +10,26 @@
 
 /* ---- The sum ------------------------------------------------------------------------------- */
 
+/* All of what was found, or none. */
+static struct weir_outcome sum_found(const struct weir_inquiry *inquiry)
+{
+    struct weir_outcome outcome = {.allowed = true, .part = UINT32_MAX};
+    for (size_t i = 0; i < inquiry->request_count; i++) {
+        const struct weir_decision *decision = &inquiry->decisions[i];
+        outcome.allowed = outcome.allowed && decision->allowed;
+        outcome.failure = outcome.failure != 0 ? outcome.failure : decision->failure;
+        if (decision->retry_after_us > outcome.retry_after_us) {
+            outcome.retry_after_us = decision->retry_after_us;
+        }
+    }
+    return outcome;
+}
+
 static struct weir_outcome sum_up(const struct weir_desk *desk, const struct weir_inquiry *inquiry)
 {
+    if (inquiry->found != NULL) {
+        return sum_found(inquiry);
+    }
     if (inquiry->limit_used == NULL) {
         return weir_plan_sum(inquiry->parts, inquiry->part_count, inquiry->decisions, desk->now_us);
     }
@@ -95,12 +113,41 @@ static void count_ad_hoc(struct weir_desk *desk, const struct weir_inquiry *inqu
     }
 }
 
+static void count_found(struct weir_desk *desk, const struct weir_inquiry *inquiry, size_t index)
+{
+    const struct weir_found *found = &inquiry->found[index];
+    struct weir_tally *tally = desk->options.tally;
+    if (inquiry->status != WEIR_OK) {
+        weir_tally_rule(tally, found->number, WEIR_RESULT_ERROR, 0, WEIR_FAILURE_NONE);
+        return;
+    }
+    const struct weir_decision *decision = &inquiry->decisions[index];
+    enum weir_result result = WEIR_RESULT_DENIED;
+    if (found->shadow) {
+        result = decision->allowed ? WEIR_RESULT_SHADOW_ALLOWED : WEIR_RESULT_SHADOW_DENIED;
+    } else if (decision->allowed) {
+        result = inquiry->outcome.allowed ? WEIR_RESULT_ALLOWED : WEIR_RESULT_SPARED;
+    }
+    weir_tally_rule(tally, found->number, result, decision->source, decision->failure);
+    if (!decision->allowed) {
+        count_denial(desk, found->number,
+                     weir_metrics_rule_name(desk->options.service->metrics, found->number),
+                     &inquiry->requests[index], decision->retry_after_us);
+    }
+}
+
 void weir_inquiry_settle(struct weir_desk *desk, struct weir_inquiry *inquiry)
 {
     if (inquiry->status == WEIR_OK && inquiry->verb != WEIR_VERB_RESET) {
         inquiry->outcome = sum_up(desk, inquiry);
     }
-    if (inquiry->verb != WEIR_VERB_CHECK) {
+    if (inquiry->verb != WEIR_VERB_CHECK || inquiry->quiet) {
+        return;
+    }
+    if (inquiry->found != NULL) {
+        for (size_t i = 0; i < inquiry->request_count; i++) {
+            count_found(desk, inquiry, i);
+        }
         return;
     }
     if (inquiry->limit_used != NULL) {
@@ -135,7 +182,9 @@ void weir_exchange_decide(struct weir_desk *desk, struct weir_exchange *exchange
         weir_tally_count(desk->options.tally, WEIR_COUNT_HELD, 1);
         desk->options.later(desk->options.context, exchange, hold_us);
     }
-    if (session->first == exchange && !exchange->held) {
+    if (session->ops->unordered && !exchange->held) {
+        weir_exchange_answer(exchange);
+    } else if (session->first == exchange && !exchange->held) {
         weir_session_answer(session);
     }
 }

@@ -25,6 +25,7 @@
 enum weir_door {
     WEIR_DOOR_HTTP = 0,
     WEIR_DOOR_RESP,
+    WEIR_DOOR_GRPC,
     WEIR_DOOR_COUNT
 };
 
@@ -48,8 +49,10 @@ enum weir_count {
     WEIR_COUNT_CLOSED,
     WEIR_COUNT_REQUESTS_HTTP, /* requests read, of each door */
     WEIR_COUNT_REQUESTS_RESP,
+    WEIR_COUNT_REQUESTS_GRPC,
     WEIR_COUNT_BAD_HTTP, /* what was no request */
     WEIR_COUNT_BAD_RESP,
+    WEIR_COUNT_BAD_GRPC,
     WEIR_COUNT_UNAUTHORIZED, /* no token, a wrong one, or one without the right */
     WEIR_COUNT_TIMED_OUT_IDLE,
     WEIR_COUNT_TIMED_OUT_REQUEST,

@@ -151,9 +151,11 @@ static const struct counted counted[] = {
     {WEIR_COUNT_REQUESTS_HTTP, "weir_requests_total", "door=\"http\"",
      "Requests that were read, by door."},
     {WEIR_COUNT_REQUESTS_RESP, "weir_requests_total", "door=\"resp\"", NULL},
+    {WEIR_COUNT_REQUESTS_GRPC, "weir_requests_total", "door=\"grpc\"", NULL},
     {WEIR_COUNT_BAD_HTTP, "weir_requests_bad_total", "door=\"http\"",
      "What was read and is no request, by door."},
     {WEIR_COUNT_BAD_RESP, "weir_requests_bad_total", "door=\"resp\"", NULL},
+    {WEIR_COUNT_BAD_GRPC, "weir_requests_bad_total", "door=\"grpc\"", NULL},
     {WEIR_COUNT_UNAUTHORIZED, "weir_requests_unauthorized_total", "",
      "Requests without a token, with a wrong one, or with one that lacks the right."},
     {WEIR_COUNT_UNMATCHED, "weir_requests_unmatched_total", "", "Requests that no rule matched."},
@@ -261,6 +263,7 @@ static void tell_times(struct weir_buffer *out, const struct weir_metrics *metri
                      "From a request's last byte to its answer being written, by door.");
     tell_histogram(out, sum_doors(metrics, WEIR_DOOR_HTTP), name, "door=\"http\"");
     tell_histogram(out, sum_doors(metrics, WEIR_DOOR_RESP), name, "door=\"resp\"");
+    tell_histogram(out, sum_doors(metrics, WEIR_DOOR_GRPC), name, "door=\"grpc\"");
     name = "weir_store_duration_seconds";
     weir_tell_family(out, name, "histogram", "From the store being asked to its answer.");
     tell_histogram(out, sum_stores(metrics), name, "");

@@ -137,5 +137,6 @@ void weir_server_describe(struct weir_server *server)
         .needs_restart = tell_restart,
         .is_ready = is_ready,
         .metrics = server->metrics,
+        .rls_stats = server->rls_stats,
     };
 }

@@ -47,6 +47,7 @@ struct weir_peer {
     int polled;
     bool stalled;   /* its session would not take all that had come */
     bool saw_end;   /* it will say no more */
+    bool ending;    /* it was told that it is about to end */
     bool lingering; /* our half is closed */
     bool gone;
     uint8_t address_len;
@@ -122,9 +123,18 @@ static void close_for(struct weir_peer *peer, enum weir_count why)
 static struct weir_session *new_session(struct weir_gate *gate, struct weir_bytes address)
 {
     struct weir_desk *desk = gate->worker->desk;
-    return gate->listener->protocol == WEIR_PROTOCOL_HTTP
-               ? weir_http_session_new(desk, gate->listener, address)
-               : weir_resp_session_new(desk, gate->listener, address);
+    switch (gate->listener->protocol) {
+    case WEIR_PROTOCOL_HTTP:
+        return weir_http_session_new(desk, gate->listener, address);
+    case WEIR_PROTOCOL_RESP:
+        return weir_resp_session_new(desk, gate->listener, address);
+    case WEIR_PROTOCOL_GRPC:
+        return weir_grpc_session_new(desk, gate->listener, address);
+    case WEIR_PROTOCOL_COUNT:
+        break;
+    }
+    assert(false && "no such protocol");
+    return NULL;
 }
 
 static struct weir_peer *new_peer(struct weir_gate *gate, int fd, struct weir_bytes address)
@@ -212,12 +222,21 @@ static bool encrypt(struct weir_peer *peer)
     return failure == WEIR_FAILURE_NONE && !peer->wire.failed;
 }
 
-/* Sends what the system takes. False where the peer is to be closed. */
-static bool send_some(struct weir_peer *peer)
+/* Has the session say what it keeps elsewhere, once all that it has said is sent. False where that
+ * can't be sent. */
+static bool refill(struct weir_peer *peer)
 {
-    if (peer->session->out.failed || (peer->tls != NULL && !encrypt(peer))) {
-        return false;
+    struct weir_session *session = peer->session;
+    if (session->ops->fill != NULL && session->out.len == 0 && unsent(peer)->len == 0) {
+        session->ops->fill(session);
     }
+    return !session->out.failed && (peer->tls == NULL || encrypt(peer));
+}
+
+/* Sends what there is to send, as far as the system takes it. False where the peer is to be closed.
+ */
+static bool send_unsent(struct weir_peer *peer)
+{
     struct weir_buffer *bytes = unsent(peer);
     const int64_t now_ns = peer->worker->desk->now_ns;
     while (bytes->len > peer->sent) {
@@ -237,6 +256,25 @@ static bool send_some(struct weir_peer *peer)
     peer->blocked_ns = 0;
     shrink(bytes, OUT_KEPT);
     return true;
+}
+
+/* The same, as long as the session has more to say. */
+static bool send_some(struct weir_peer *peer)
+{
+    for (;;) {
+        if (!refill(peer)) {
+            return false;
+        }
+        if (unsent(peer)->len == peer->sent) {
+            return true;
+        }
+        if (!send_unsent(peer)) {
+            return false;
+        }
+        if (peer->session->ops->fill == NULL || peer->blocked_ns != 0) {
+            return true;
+        }
+    }
 }
 
 /* ---- The state after anything has happened ------------------------------------------------- */
@@ -306,6 +344,7 @@ static void hand_over(struct weir_peer *peer, struct weir_bytes bytes)
         weir_buffer_put(&peer->in, bytes);
         bytes = weir_buffer_bytes(&peer->in);
     }
+    const uint32_t whole = session->whole;
     const size_t used = session->closing ? bytes.len : session->ops->read(session, bytes);
     if (kept) {
         weir_buffer_drop(&peer->in, used);
@@ -316,7 +355,7 @@ static void hand_over(struct weir_peer *peer, struct weir_bytes bytes)
         shrink(&peer->in, IN_KEPT);
     }
     peer->stalled = !session->closing && peer->in.len > 0 && weir_session_is_full(session);
-    note_partial(peer, used > 0);
+    note_partial(peer, session->ops->unordered ? session->whole != whole : used > 0);
     if (peer->in.failed) {
         session->closing = true;
     }
@@ -424,6 +463,19 @@ void weir_peer_wake(void *context, struct weir_session *session)
     go_on(peer);
 }
 
+/* No more is taken on, and the peer goes when what is under way is over. */
+static void end_session(struct weir_peer *peer)
+{
+    struct weir_session *session = peer->session;
+    peer->ending = true;
+    if (session->ops->drain != NULL && !session->closing) {
+        session->ops->drain(session);
+    } else {
+        session->closing = true;
+    }
+    weir_session_touch(session);
+}
+
 /* ---- Time ---------------------------------------------------------------------------------- */
 
 static void look_at(struct weir_peer *peer, const struct weir_caps *caps, int64_t now_ns)
@@ -442,7 +494,13 @@ static void look_at(struct weir_peer *peer, const struct weir_caps *caps, int64_
             close_for(peer, WEIR_COUNT_TIMED_OUT_REQUEST);
         }
     } else if (session->owed == 0 && now_ns - peer->active_ns > caps->idle_us * 1000) {
-        close_for(peer, WEIR_COUNT_TIMED_OUT_IDLE);
+        if (session->ops->drain != NULL && !peer->ending) {
+            /* It is told first, so that it sends nothing that would be lost. */
+            peer->active_ns = now_ns;
+            end_session(peer);
+        } else {
+            close_for(peer, WEIR_COUNT_TIMED_OUT_IDLE);
+        }
     }
 }
 
@@ -476,8 +534,7 @@ static void drain_one(struct weir_peer *peer)
         read_some(peer);
     }
     if (!peer->gone) {
-        peer->session->closing = true;
-        weir_session_touch(peer->session);
+        end_session(peer);
     }
 }
 

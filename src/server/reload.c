@@ -138,13 +138,19 @@ static void note_same(struct weir_server *server)
     pthread_mutex_unlock(&server->facts_lock);
 }
 
+enum weir_status weir_server_read(const struct weir_server_options *options, bool review,
+                                  struct weir_buffer *messages, struct weir_config **ret_config)
+{
+    return weir_config_read(options->path, review, messages, ret_config);
+}
+
 void weir_server_reload(struct weir_server *server)
 {
     struct weir_buffer messages = {0};
     struct weir_config *config = NULL;
     weir_notify_reloading();
-    const enum weir_status status =
-        weir_config_read(server->options.path, false, &messages, &config);
+    const enum weir_status status = weir_server_read(&server->options, false, &messages, &config);
+    weir_rls_stats_config(server->rls_stats, status == WEIR_OK);
     if (status != WEIR_OK) {
         refuse(server, &messages);
     } else if (is_same(server, config)) {

@@ -73,6 +73,9 @@ static bool open_store(struct weir_server *server)
 
 static bool open_tls(struct weir_server *server, const struct weir_config *config)
 {
+    static const char *const alpn[WEIR_PROTOCOL_COUNT] = {[WEIR_PROTOCOL_HTTP] = "http/1.1",
+                                                          [WEIR_PROTOCOL_RESP] = NULL,
+                                                          [WEIR_PROTOCOL_GRPC] = "h2"};
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct weir_listener *listener = &config->listeners[i];
         struct weir_error error = {0};
@@ -83,7 +86,7 @@ static bool open_tls(struct weir_server *server, const struct weir_config *confi
             .certificate = listener->tls->certificate,
             .key = listener->tls->key,
             .client_authority = listener->tls->client_authority,
-            .protocol = listener->protocol == WEIR_PROTOCOL_HTTP ? "http/1.1" : NULL,
+            .protocol = alpn[listener->protocol],
         };
         if (weir_tls_server_context_new(&options, &server->tls[i], &error) != WEIR_OK) {
             return complain("TLS", error.message);
@@ -123,7 +126,7 @@ static bool open_listeners(struct weir_server *server)
 
 static void tell_listeners(struct weir_server *server)
 {
-    static const char *const doors[WEIR_PROTOCOL_COUNT] = {"http", "resp"};
+    static const char *const doors[WEIR_PROTOCOL_COUNT] = {"http", "resp", "grpc"};
     const struct weir_config *config = weir_generation_config(server->first);
     for (size_t i = 0; i < config->listener_count; i++) {
         weir_log(server->log, WEIR_LOG_LINE_INFO, "listening", "door",
@@ -144,11 +147,11 @@ static uint32_t count_workers(const struct weir_config *config)
 }
 
 /* Messages of a configuration that is fine are warnings. */
-static struct weir_config *read_config(const char *path)
+static struct weir_config *read_config(const struct weir_server_options *options)
 {
     struct weir_buffer messages = {0};
     struct weir_config *config = NULL;
-    const enum weir_status status = weir_config_read(path, true, &messages, &config);
+    const enum weir_status status = weir_server_read(options, true, &messages, &config);
     if (messages.len > 0) {
         (void)fwrite(messages.bytes, 1, messages.len, stderr);
     }
@@ -163,9 +166,10 @@ static bool take_first(struct weir_server *server, struct weir_config *config)
 {
     server->worker_count = count_workers(config);
     server->metrics = weir_metrics_new(server->worker_count, config->top_size);
+    server->rls_stats = weir_rls_stats_new(server->worker_count);
     server->log = weir_log_open(STDERR_FILENO, (enum weir_log_line)config->log_level,
                                 config->log_json, config->log_denials);
-    if (server->metrics == NULL || server->log == NULL) {
+    if (server->metrics == NULL || server->rls_stats == NULL || server->log == NULL) {
         weir_config_free(config);
         return complain("no memory", "");
     }
@@ -192,6 +196,7 @@ static bool start_workers(struct weir_server *server)
             .local = server->local,
             .view = weir_generation_view(server->first),
             .metrics = server->metrics,
+            .rls_stats = server->rls_stats,
             .log = server->log,
             .service = &server->service,
             .listening = &server->listening[i],
@@ -238,6 +243,7 @@ static void free_all(struct weir_server *server)
         server->own->release(server->own);
     }
     weir_metrics_free(server->metrics);
+    weir_rls_stats_free(server->rls_stats);
     weir_log_close(server->log);
     weir_buffer_deinit(&server->reload_messages);
     (void)pthread_mutex_destroy(&server->facts_lock);
@@ -264,7 +270,7 @@ bool weir_server_run(const struct weir_server_options *options)
     struct weir_server server = {.options = *options};
     /* libuv 1.45 to 1.48 would read files through io_uring, which containers forbid. */
     (void)setenv("UV_USE_IO_URING", "0", 0);
-    struct weir_config *config = read_config(options->path);
+    struct weir_config *config = read_config(options);
     if (config == NULL) {
         return false;
     }

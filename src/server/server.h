@@ -14,6 +14,8 @@
 
 struct weir_server_options {
     const char *path;             /* of the configuration */
+    bool envoy;                   /* `path` is a folder of envoyproxy/ratelimit's files; NULL: the
+                                     environment names it */
     void (*ready)(void *context); /* once every listener takes connections; NULL */
     void *context;
 };

@@ -4,6 +4,7 @@
 #ifndef WEIR_SERVER_SERVER_PARTS_H
 #define WEIR_SERVER_SERVER_PARTS_H
 
+#include "rls/stats.h"
 #include "server/generation.h"
 #include "server/server.h"
 #include "server/watch.h"
@@ -20,6 +21,7 @@ struct weir_server {
     struct weir_generation *current; /* of now */
     struct weir_view *own;           /* keeps the first from going */
     struct weir_metrics *metrics;
+    struct weir_rls_stats *rls_stats;
     struct weir_log *log;
     struct weir *store; /* shared by all workers; NULL: each has its own, over Redis */
     struct weir *local; /* theirs, for on_error=local */
@@ -71,6 +73,10 @@ bool weir_server_control(struct weir_server *server);
 
 /* Notes that `generation` is what is served from now on. Takes over the use. */
 void weir_server_note(struct weir_server *server, struct weir_generation *generation);
+
+/* Reads what `options` name. `review` as for weir_config_read. */
+enum weir_status weir_server_read(const struct weir_server_options *options, bool review,
+                                  struct weir_buffer *messages, struct weir_config **ret_config);
 
 /* Reads the file again: all workers get it, or nobody does. */
 void weir_server_reload(struct weir_server *server);

@@ -5,6 +5,7 @@
  * then ends by itself. */
 
 #include "base/error.h"
+#include "rls/stats.h"
 #include "server/worker_parts.h"
 
 #include "weir/redis.h"
@@ -225,6 +226,7 @@ static bool open_desk(struct weir_worker *worker, struct weir_error *ret_error)
         .store = worker->store,
         .view = worker->options.view,
         .tally = weir_metrics_tally(worker->options.metrics, worker->options.index),
+        .rls_tally = weir_rls_stats_tally(worker->options.rls_stats, worker->options.index),
         .log = worker->options.log,
         .service = worker->options.service,
         .later = weir_hold_later,

@@ -32,6 +32,7 @@ struct weir_worker_options {
     struct weir *local;     /* for that one's on_error=local */
     struct weir_view *view; /* taken over */
     struct weir_metrics *metrics;
+    struct weir_rls_stats *rls_stats;
     struct weir_log *log;
     struct weir_service *service;
     struct weir_listening *listening; /* its sockets, one for each listener; taken over */

@@ -62,13 +62,28 @@ static const struct weir_session_ops holding_ops = {.door = WEIR_DOOR_HTTP,
                                                     .hold = hold,
                                                     .close = close_lines};
 
-struct weir_session *desk_rig_session(struct desk_rig *rig, bool holds)
+static const struct weir_session_ops unordered_ops = {.door = WEIR_DOOR_GRPC,
+                                                      .read = read_nothing,
+                                                      .answer = answer,
+                                                      .unordered = true,
+                                                      .close = close_lines};
+
+static struct weir_session *new_session(struct desk_rig *rig, const struct weir_session_ops *ops)
 {
     struct lines *lines = calloc(1, sizeof(*lines));
     assert_non_null(lines);
-    weir_session_begin(&lines->session, holds ? &holding_ops : &plain_ops, rig->desk,
-                       &rig->listener, weir_text("127.0.0.1"));
+    weir_session_begin(&lines->session, ops, rig->desk, &rig->listener, weir_text("127.0.0.1"));
     return &lines->session;
+}
+
+struct weir_session *desk_rig_session(struct desk_rig *rig, bool holds)
+{
+    return new_session(rig, holds ? &holding_ops : &plain_ops);
+}
+
+struct weir_session *desk_rig_unordered(struct desk_rig *rig)
+{
+    return new_session(rig, &unordered_ops);
 }
 
 const char *desk_rig_answers(struct weir_session *session)

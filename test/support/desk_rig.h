@@ -34,6 +34,9 @@ void desk_rig_close(struct desk_rig *rig);
 /* A session whose answers are lines: see desk_rig.c. `hold` makes it hold what has a delay. */
 struct weir_session *desk_rig_session(struct desk_rig *rig, bool hold);
 
+/* One whose answers come as they are decided. */
+struct weir_session *desk_rig_unordered(struct desk_rig *rig);
+
 /* What it has answered since the last call; good until the next. */
 const char *desk_rig_answers(struct weir_session *session);
 

@@ -234,8 +234,8 @@ struct resp_desk *resp_desk_new(const struct resp_desk_options *options)
     for (size_t i = 0; i < RESP_DESK_RULES; i++) {
         desk->numbers[i] = weir_metrics_rule(desk->metrics, desk->rules[i].name);
     }
-    desk->service =
-        (struct weir_service){tell_facts, tell_nothing, tell_no_changes, is_ready, desk->metrics};
+    desk->service = (struct weir_service){tell_facts, tell_nothing,  tell_no_changes,
+                                          is_ready,   desk->metrics, NULL};
     const struct weir_desk_options desk_options = {
         .store = desk->store,
         .view = &desk->view,

@@ -239,9 +239,9 @@ static void listeners_that_cannot_be(void **state)
     } refusals[] = {
         {"listen: []", "1:9: listen: expected 1 to 32 listeners\n"},
         {"listen: [{}]",
-         "1:10: a listener needs either 'http' or 'resp', as http: 127.0.0.1:8080\n"},
+         "1:10: a listener needs one of 'http', 'resp' and 'grpc', as http: 127.0.0.1:8080\n"},
         {"listen: [{http: '127.0.0.1:1', resp: '127.0.0.1:2'}]",
-         "1:10: a listener needs either 'http' or 'resp', as http: 127.0.0.1:8080\n"},
+         "1:10: a listener needs one of 'http', 'resp' and 'grpc', as http: 127.0.0.1:8080\n"},
         {"listen: [127.0.0.1:1]", "1:10: a listener: expected a mapping, its keys each on a line "
                                   "as 'http: ...', or in { }\n"},
         {"listen: [{http: 8080}]", "1:17: " ADDRESS},

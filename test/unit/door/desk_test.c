@@ -456,6 +456,120 @@ static void any_order_of_answers_is_as_good(void **state)
     }
 }
 
+/* ---- Limits that a door has found ---------------------------------------------------------- */
+
+static struct weir_found found(struct desk_rig *rig, const char *limit, const char *key,
+                               uint64_t cost)
+{
+    struct weir_ad_hoc *ad_hoc = desk_rig_limit(rig, limit);
+    return (struct weir_found){.limit = ad_hoc->limit,
+                               .ad_hoc = ad_hoc,
+                               .key = weir_text(key),
+                               .cost = cost,
+                               .number = rig->desk->ad_hoc_number};
+}
+
+static void ask_found(struct weir_session *session, enum weir_verb verb,
+                      const struct weir_found *asked, size_t count)
+{
+    struct weir_exchange *exchange = weir_exchange_new(session);
+    assert_int_equal(weir_exchange_ask_found(exchange, verb, asked, count), WEIR_OK);
+    weir_exchange_hold_view(exchange);
+    weir_exchange_submit(exchange);
+}
+
+static void what_a_door_found_is_taken_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    struct desk_rig *rig = desk_rig_open(memory(), NULL);
+    struct weir_session *session = desk_rig_session(rig, false);
+    const struct weir_found both[] = {found(rig, "5/h", "a", 1), found(rig, "1/h", "b", 1)};
+    ask_found(session, WEIR_VERB_CHECK, both, 2);
+    const struct weir_found again[] = {found(rig, "5/h", "a", 1), found(rig, "1/h", "b", 1)};
+    ask_found(session, WEIR_VERB_CHECK, again, 2);
+    const struct weir_found look[] = {found(rig, "5/h", "a", 1)};
+    ask_found(session, WEIR_VERB_PEEK, look, 1);
+    const struct weir_found back[] = {found(rig, "1/h", "b", 1)};
+    ask_found(session, WEIR_VERB_REFUND, back, 1);
+    weir_desk_flush(rig->desk);
+    assert_string_equal(desk_rig_answers(session), "+4 \n-4 \n+4 \n+1 \n");
+    weir_session_end(session);
+    desk_rig_close(rig);
+}
+
+static void a_found_key_that_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    static const char longest[WEIR_KEY_MAX + 1];
+    struct desk_rig *rig = desk_rig_open(memory(), NULL);
+    struct weir_session *session = desk_rig_session(rig, false);
+    struct weir_exchange *exchange = weir_exchange_new(session);
+    struct weir_found asked = found(rig, "5/h", "", 1);
+    asked.key = weir_bytes(longest, WEIR_KEY_MAX + 1);
+    assert_int_equal(weir_exchange_ask_found(exchange, WEIR_VERB_CHECK, &asked, 1),
+                     WEIR_ERR_KEY_LENGTH);
+    asked = found(rig, "5/h", "", 1);
+    asked.key = weir_bytes(longest, WEIR_KEY_MAX);
+    assert_int_equal(weir_exchange_ask_found(exchange, WEIR_VERB_CHECK, &asked, 1), WEIR_OK);
+    weir_exchange_submit(exchange);
+    weir_desk_flush(rig->desk);
+    assert_string_equal(desk_rig_answers(session), "+4 \n");
+    weir_session_end(session);
+    desk_rig_close(rig);
+}
+
+static void an_unordered_session_answers_what_is_decided(void **state)
+{
+    (void)state;
+    struct later_store *store;
+    struct desk_rig *rig = desk_rig_open(later_store_open(&store), NULL);
+    struct weir_session *session = desk_rig_unordered(rig);
+    desk_rig_ask(session, WEIR_VERB_CHECK, "9/h", "a", 1);
+    desk_rig_ask(session, WEIR_VERB_CHECK, "9/h", "b", 2);
+    desk_rig_ask(session, WEIR_VERB_CHECK, "9/h", "c", 3);
+    weir_desk_flush(rig->desk);
+    assert_int_equal(later_store_waiting(store), 3);
+    later_store_answer(store, 1);
+    assert_string_equal(desk_rig_answers(session), "+7 \n");
+    later_store_answer(store, 1);
+    assert_string_equal(desk_rig_answers(session), "+6 \n");
+    assert_int_equal(session->owed, 1);
+    desk_rig_ask(session, WEIR_VERB_CHECK, "9/h", "d", 4);
+    later_store_answer(store, 0);
+    assert_string_equal(desk_rig_answers(session), "+8 \n");
+    weir_desk_flush(rig->desk);
+    later_store_answer(store, 0);
+    assert_string_equal(desk_rig_answers(session), "+5 \n");
+    assert_int_equal(session->owed, 0);
+    weir_session_end(session);
+    desk_rig_close(rig);
+}
+
+/* It takes, but neither is anybody told nor is it counted. */
+static void what_nobody_is_owed_is_done_all_the_same(void **state)
+{
+    (void)state;
+    struct desk_rig *rig = desk_rig_open(memory(), NULL);
+    struct weir_session *session = desk_rig_session(rig, false);
+    struct weir_exchange *unowed = weir_exchange_unowed(rig->desk);
+    const struct weir_found asked = found(rig, "5/h", "a", 3);
+    assert_int_equal(weir_exchange_ask_found(unowed, WEIR_VERB_CHECK, &asked, 1), WEIR_OK);
+    weir_exchange_submit(unowed);
+    desk_rig_ask(session, WEIR_VERB_CHECK, "5/h", "a", 1);
+    weir_desk_flush(rig->desk);
+    assert_string_equal(desk_rig_answers(session), "+1 \n");
+    struct weir_buffer told = {0};
+    const struct weir_metrics_facts facts = {.version = "", .compiler = "", .store = "memory"};
+    weir_metrics_tell(rig->metrics, &facts, &told);
+    weir_buffer_put(&told, weir_bytes("", 1));
+    assert_non_null(strstr(told.bytes, "outcome=\"allowed\"} 1\n"));
+    assert_null(strstr(told.bytes, "outcome=\"allowed\"} 2\n"));
+    weir_buffer_deinit(&told);
+    weir_exchange_discard(weir_exchange_unowed(rig->desk));
+    weir_session_end(session);
+    desk_rig_close(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -474,6 +588,10 @@ int main(void)
         cmocka_unit_test(what_changes_a_key_is_not_overtaken),
         cmocka_unit_test(a_peer_that_goes_leaves_its_questions_to_the_store),
         cmocka_unit_test(any_order_of_answers_is_as_good),
+        cmocka_unit_test(what_a_door_found_is_taken_whole_or_not_at_all),
+        cmocka_unit_test(a_found_key_that_is_too_long_is_refused),
+        cmocka_unit_test(an_unordered_session_answers_what_is_decided),
+        cmocka_unit_test(what_nobody_is_owed_is_done_all_the_same),
     };
     return cmocka_run_group_tests_name("desk", tests, NULL, NULL);
 }
