@@ -28,5 +28,5 @@ else
     now = time[1] * 1000000 + time[2]
 end
 
--- Where quick.lua has begun: the values found, and which of the keys it left to others.
+-- Where quick.lua or quick-window.lua has begun: the values found, and which of the keys it left to others.
 local found, left

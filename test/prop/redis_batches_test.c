@@ -151,6 +151,7 @@ static const struct {
     {"6/5s fixed-window", "three"},
     {"4/3s fixed-window block 4s", "three"},
     {"9/minute calendar-window", "four"},
+    {"7/4s calendar-window epoch", "four"},
     {"8/4s sliding-window", "five"},
     {"8/5s sliding-window block 1s", "five"},
     {"7/6s sliding-log", "six"},
@@ -413,6 +414,10 @@ static void at_the_time_the_server_answers(void **state)
         "999983/s burst 7",
         "4/10ms leaky-bucket burst 6",
         "3/10ms fixed-window",
+        "9/30ms fixed-window",
+        "4/10ms calendar-window epoch",
+        "9/30ms calendar-window epoch",
+        "5/15ms calendar-window epoch block 12ms",
         "5/15ms fixed-window block 12ms",
         "20/minute calendar-window",
         "5/12ms sliding-window",
@@ -426,12 +431,59 @@ static void at_the_time_the_server_answers(void **state)
     }
 }
 
+/* The same keys under another limit from here on. */
+static void edit_clocked(struct clocked *clocked, const char *text)
+{
+    struct weir_limit_spec spec;
+    weir_limit_free(clocked->limit);
+    clocked->limit = fixture_limit(text);
+    clocked->text = text;
+    weir_limit_describe(clocked->limit, &spec);
+    for (size_t i = 0; i < CLOCK_KEYS; i++) {
+        subject_model.limit(clocked->models[i], &spec);
+    }
+}
+
+/* A smaller count, a shorter window, and back: what is kept is more, or ends later, than the limit
+ * could make it. */
+static void edited_while_the_servers_clock_goes_on(void **state)
+{
+    static const char *const edits[][2] = {
+        {"9/h fixed-window", "4/h fixed-window"},
+        {"9/h fixed-window", "9/20ms fixed-window"},
+        {"9/20s fixed-window", "9/19500ms fixed-window"},
+        {"9/10d calendar-window epoch", "4/10d calendar-window epoch"},
+        {"9/10d calendar-window epoch", "9/20ms calendar-window epoch"},
+        {"9/30ms calendar-window epoch", "9/20ms calendar-window epoch"},
+        {"9/s", "4/s"},
+        {"9/h", "9/20ms"},
+    };
+    const struct pair *pair = *state;
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+        struct random random = random_from(random_seed(1) + i);
+        struct clocked clocked;
+        (void)REDIS_NUMBER(pair->link, "FLUSHALL");
+        open_clocked(pair, edits[i][0], &clocked);
+        for (size_t step = 0; step < 120; step++) {
+            const struct trace_step check = {.verb = TRACE_CHECK, .cost = 1};
+            if (step % 6 == 5) {
+                edit_clocked(&clocked, edits[i][step / 6 % 2 == 0 ? 1 : 0]);
+            }
+            assert_true(ask_clocked(pair, &clocked, &check, 0, CLOCK_KEYS));
+            usleep((useconds_t)random_below(&random, 2000));
+        }
+        close_clocked(&clocked);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_by_itself, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(in_groups, open_pair, close_pair),
         cmocka_unit_test_setup_teardown(at_the_time_the_server_answers, open_pair, close_pair),
+        cmocka_unit_test_setup_teardown(edited_while_the_servers_clock_goes_on, open_pair,
+                                        close_pair),
     };
     return cmocka_run_group_tests_name("redis_batches", tests, NULL, NULL);
 }

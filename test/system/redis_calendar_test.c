@@ -2,7 +2,7 @@
  *
  * The windows of a calendar are worked out here, for about the time that the server should have;
  * where it has quite another, nothing is decided, and the call is sent again with the right
- * windows. */
+ * windows. Those from the epoch on are worked out there. */
 
 #include "support/fixture.h"
 #include "support/rig.h"
@@ -63,13 +63,16 @@ static void of_a_clock_that_is_years_away(void **state)
     struct rig_redis *redis = rig_redis_start(&options);
     struct weir *weir = open_at(redis);
     struct weir_limit *limit = fixture_limit("3/day calendar-window Europe/Rome");
+    struct weir_limit *epoch = fixture_limit("3/3d calendar-window epoch");
     static const int64_t offsets[] = {9 * YEAR_US, -9 * YEAR_US, 0};
     static const char *const keys[] = {"ahead", "behind", "back"};
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         rig_redis_shift_clock(redis, offsets[i]);
         expect_budget(weir, limit, keys[i]);
+        expect_budget(weir, epoch, keys[i]);
     }
     weir_limit_free(limit);
+    weir_limit_free(epoch);
     weir_close(weir);
     rig_redis_stop(redis);
 }

@@ -184,6 +184,7 @@ static const char *const limits_of_all_sorts[] = {
     "5/2s leaky-bucket",
     "4/500ms fixed-window",
     "30/minute calendar-window",
+    "4/500ms calendar-window epoch",
     "6/s sliding-window",
     "4/s sliding-log",
     "5/s block 700ms",

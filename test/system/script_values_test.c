@@ -45,6 +45,7 @@ static const char *const limits[] = {
     "5/10s fixed-window",
     "5/10s fixed-window block 1s",
     "5/day calendar-window",
+    "5/10s calendar-window epoch",
     "5/10s sliding-window",
     "5/10s sliding-window block 1s",
     "5/10s sliding-log",
@@ -296,6 +297,56 @@ static void what_only_looks_like_a_time_is_left_alone(void **state)
     }
 }
 
+#define HOUR_US INT64_C(3600000000)
+
+/* Under a window that goes on: only what is written as we write it is moved. */
+static void what_only_looks_like_a_window_is_left_alone(void **state)
+{
+    static const char *const texts[] = {"5/h fixed-window", "5/h calendar-window epoch"};
+    static const struct {
+        const char *before;
+        const char *after;
+    } forms[] = {{"", " 03"},
+                 {"", " 1 "},
+                 {"", "  1"},
+                 {" ", " 1"},
+                 {"", " 1 1"},
+                 {"", " +1"},
+                 {"", " 1.0"},
+                 {"", " 0x1"},
+                 {"", " 1e0"},
+                 {"", " 0"},
+                 {"", " -1"},
+                 {"0", " 1"},
+                 {"", ""},
+                 {"", " "},
+                 {"", "\t1"},
+                 {"+", " 1"},
+                 {"", " 1\n"},
+                 {"", " x"},
+                 {"", " 99999999999999999999"},
+                 {"", " 4294967296"}};
+    const struct place *place = *state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct weir_limit *limit = fixture_limit(texts[i]);
+        char name[512];
+        char other[512];
+        name_in(place, limit, "foreign", name);
+        name_in(place, limit, "other", other);
+        for (size_t j = 0; j < sizeof(forms) / sizeof(forms[0]); j++) {
+            char value[64];
+            const int64_t now_us = server_time(place);
+            const int64_t end_us = now_us - now_us % HOUR_US + HOUR_US;
+            (void)snprintf(value, sizeof(value), "%s%lld%s", forms[j].before, (long long)end_us,
+                           forms[j].after);
+            (void)REDIS_NUMBER(place->link, "FLUSHALL");
+            (void)REDIS_NUMBER(place->link, "SET", name, value);
+            expect_lone_failure(place, limit, name, other, WEIR_CLOCK);
+        }
+        weir_limit_free(limit);
+    }
+}
+
 static void blocks_of_others_are_left_alone(void **state)
 {
     const struct place *place = *state;
@@ -528,6 +579,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(values_of_others_are_left_alone, open_place, close_place),
         cmocka_unit_test_setup_teardown(what_only_looks_like_a_time_is_left_alone, open_place,
+                                        close_place),
+        cmocka_unit_test_setup_teardown(what_only_looks_like_a_window_is_left_alone, open_place,
                                         close_place),
         cmocka_unit_test_setup_teardown(blocks_of_others_are_left_alone, open_place, close_place),
         cmocka_unit_test_setup_teardown(broken_lists_are_left_alone, open_place, close_place),
