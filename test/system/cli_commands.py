@@ -29,6 +29,7 @@ def test_limit_of_every_algorithm(weir):
         "20/s leaky-bucket burst 50": "1 every 50 ms, with a queue of 50 that wait for their turn",
         "100/m fixed-window": "100 in a window of 1 min, which opens at a key's first request",
         "10000/month calendar-window Europe/Rome": "10,000 in each month of the calendar (Europe/Rome)",
+        "100/15m calendar-window epoch": "100 in each window of 15 min, one after another from 1970 (UTC) on",
         "100/m sliding-window": "100 in any minute, by an estimate from the counts of two windows",
         "5/15m sliding-log block 15m": "exactly 5 in any 15 min",
     }
@@ -55,6 +56,8 @@ def test_limit_json(weir):
     found = weir.run("limit", "10000/month calendar-window Europe/Rome block 1h", "--json").objects()[0]
     expect((found["zone"], found["period_us"], found["block_us"]), ("Europe/Rome", None, 3600000000))
     expect(weir.run("limit", "100/m", "--json").objects()[0]["burst"], 100)
+    found = weir.run("limit", "100/15m calendar-window epoch", "--json").objects()[0]
+    expect((found["zone"], found["period_us"], found["worst_case"]), (None, 900000000, 200))
 
 
 def test_limit_picture_is_what_was_decided(weir):
@@ -78,7 +81,8 @@ def test_limit_picture_is_what_was_decided(weir):
 
 def test_limit_picture_fits_80_columns(weir):
     for text in ("1/s", "100/m burst 20", "1000000/s", "4294967295/s", "1/year calendar-window",
-                 "10000/month calendar-window Europe/Rome", "3/w", "1/366d", "1/us", "1000/ms leaky-bucket burst 1",
+                 "10000/month calendar-window Europe/Rome", "7/7d calendar-window epoch", "3/w", "1/366d", "1/us",
+                 "1000/ms leaky-bucket burst 1",
                  "1/s block 366d", "10000/d sliding-log", "2097151/h sliding-window", "1/s burst 31622400"):
         done = weir.run("limit", text)
         expect((done.code, done.err), (0, ""), text)

@@ -18,6 +18,8 @@ int main(void)
     memset(&decision, 0, sizeof(decision));
     spec.algorithm = WEIR_FIXED_WINDOW;
     decision.retry_after_us = WEIR_NEVER;
+    spec.calendar = WEIR_CALENDAR_EPOCH;
+    assert((int)spec.calendar == 7); /* The numbers are the ABI. */
 
     assert(bytes.len == 7 && memcmp(bytes.ptr, "user123", 7) == 0);
     assert(weir_bytes(NULL, 0).len == 0);

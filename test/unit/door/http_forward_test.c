@@ -25,6 +25,7 @@ static const char policy[] =
     "  - {name: plain, match: {scheme: http, path: {prefix: /plain}}, key: ip,\n"
     "     limit: 5/500ms}\n"
     "  - {name: monthly, match: {path: /month}, key: ip, limit: 5/month calendar-window}\n"
+    "  - {name: epoch, match: {path: /epoch}, key: ip, limit: 5/366d calendar-window epoch}\n"
     "  - {name: queue, match: {path: /queue}, key: ip, limit: 2/h burst 10 leaky-bucket}\n"
     "  - {name: seen, match: {path: /seen}, key: ip, limit: 1/day fixed-window, shadow: true}\n"
     "  - {name: gate, match: {path: /gate}, key: ip, limit: 1/day fixed-window}\n"
@@ -148,6 +149,8 @@ static void a_window_without_one_length_has_no_w(void **state)
     assert_string_equal(http_answer_header(answer, "RateLimit-Policy"), "\"monthly\";q=5");
     answer = ask(*state, "10.0.0.1", "X-Forwarded-Uri: /plain/x\r\nX-Forwarded-For: 192.0.2.7\r\n");
     assert_string_equal(http_answer_header(answer, "RateLimit-Policy"), "\"plain\";q=5");
+    answer = ask(*state, "10.0.0.1", TRAEFIK("GET", "/epoch", "192.0.2.7"));
+    assert_string_equal(http_answer_header(answer, "RateLimit-Policy"), "\"epoch\";q=5;w=31622400");
 }
 
 static void several_policies_stand_with_the_tightest_first(void **state)
