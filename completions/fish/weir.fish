@@ -5,7 +5,7 @@ set -l commands serve validate explain check limit reset refund stats top store 
 complete -c weir -f
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Show the version'
 complete -c weir -s h -l help -d 'Show a short help'
-complete -c weir -n "not __fish_seen_subcommand_from $commands" -a serve -d 'Serve decisions over HTTP and RESP'
+complete -c weir -n "not __fish_seen_subcommand_from $commands" -a serve -d 'Serve decisions over HTTP, RESP and gRPC'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a validate -d 'Say what is wrong with a configuration, and what it comes to'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a explain -d 'Say which rules of a configuration match a request, and why'
 complete -c weir -n "not __fish_seen_subcommand_from $commands" -a check -d 'Ask whether requests may pass, and count them if so'
@@ -21,6 +21,8 @@ complete -c weir -n "not __fish_seen_subcommand_from $commands" -a help -d 'Show
 complete -c weir -n '__fish_seen_subcommand_from help' -a 'serve validate explain check limit reset refund stats top store bench demo'
 
 complete -c weir -n '__fish_seen_subcommand_from serve' -s c -l config -r -F -d 'The configuration'
+complete -c weir -n '__fish_seen_subcommand_from serve' -l envoy-config -r -F -d 'A folder of envoyproxy/ratelimit'
+complete -c weir -n '__fish_seen_subcommand_from serve' -l envoy -d 'The folder that RUNTIME_ROOT and others name'
 complete -c weir -n '__fish_seen_subcommand_from check reset refund bench' -s l -l limit -x -d 'What is allowed, as 5/10s'
 complete -c weir -n '__fish_seen_subcommand_from explain check reset refund stats bench' -s s -l store -x -a '(
     printf "%s\t%s\n" memory: "A table in this process" redis:// "What machines share"
@@ -48,4 +50,4 @@ complete -c weir -n '__fish_seen_subcommand_from top' -l token-env -x -d 'The en
 complete -c weir -n '__fish_seen_subcommand_from bench' -l keys -x -d 'How many keys'
 complete -c weir -n '__fish_seen_subcommand_from bench' -l seconds -x -d 'How long each row is measured'
 complete -c weir -n '__fish_seen_subcommand_from demo' -l fast -d "Don't wait"
-complete -c weir -n '__fish_seen_subcommand_from limit' -a 'token-bucket leaky-bucket fixed-window calendar-window sliding-window sliding-log burst block' -d 'Word of a limit'
+complete -c weir -n '__fish_seen_subcommand_from limit' -a 'token-bucket leaky-bucket fixed-window calendar-window sliding-window sliding-log burst block epoch' -d 'Word of a limit'

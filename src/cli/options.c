@@ -40,6 +40,12 @@ static const struct option_definition definitions[CLI_OPTION_COUNT] = {
                          "the limit's name; limits of different names keep\n"
                          "different state"},
     [CLI_OPTION_CONFIG] = {"config", 'c', "FILE", "the configuration, as weir.yaml"},
+    [CLI_OPTION_ENVOY_CONFIG] = {"envoy-config", 0, "DIR",
+                                 "a folder of envoyproxy/ratelimit's files; its\n"
+                                 "environment variables say the rest"},
+    [CLI_OPTION_ENVOY] = {"envoy", 0, NULL,
+                          "the same, of the folder that RUNTIME_ROOT,\n"
+                          "RUNTIME_SUBDIRECTORY and RUNTIME_APPDIRECTORY name"},
     [CLI_OPTION_COST] = {"cost", 'c', "N", "how much a request takes (1); 0 only looks"},
     [CLI_OPTION_COST_BACK] = {"cost", 'c', "N", "how much to give back (1)"},
     [CLI_OPTION_REPEAT] = {"repeat", 'n', "N", "ask N times for each key (1)"},
@@ -213,7 +219,7 @@ static void set_flag(enum cli_option_id id, struct cli_settings *settings)
         [CLI_OPTION_ALL] = &settings->all,        [CLI_OPTION_FAST] = &settings->fast,
         [CLI_OPTION_ONCE] = &settings->once,      [CLI_OPTION_JSON] = &settings->json,
         [CLI_OPTION_JSON_LOOK] = &settings->json, [CLI_OPTION_QUIET] = &settings->quiet,
-        [CLI_OPTION_HELP] = &settings->help,
+        [CLI_OPTION_HELP] = &settings->help,      [CLI_OPTION_ENVOY] = &settings->envoy,
     };
     *flags[id] = true;
 }
@@ -234,6 +240,9 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
         return true;
     case CLI_OPTION_CONFIG:
         settings->config = reading->value;
+        return true;
+    case CLI_OPTION_ENVOY_CONFIG:
+        settings->envoy_config = reading->value;
         return true;
     case CLI_OPTION_COST:
         return read_number(reading, 0, UINT64_MAX, &settings->cost);
@@ -262,6 +271,7 @@ static bool set_option(const struct reading *reading, enum cli_option_id id,
     case CLI_OPTION_TOKEN_ENV:
         settings->token_env = reading->value;
         return true;
+    case CLI_OPTION_ENVOY:
     case CLI_OPTION_PEEK:
     case CLI_OPTION_ASK:
     case CLI_OPTION_ALL:

@@ -14,6 +14,8 @@ enum cli_option_id {
     CLI_OPTION_TIMEOUT,
     CLI_OPTION_NAME,
     CLI_OPTION_CONFIG,
+    CLI_OPTION_ENVOY_CONFIG,
+    CLI_OPTION_ENVOY,
     CLI_OPTION_COST,
     CLI_OPTION_COST_BACK, /* --cost of a refund */
     CLI_OPTION_REPEAT,
@@ -56,6 +58,7 @@ struct cli_settings {
     const char *store;
     const char *name;
     const char *config;
+    const char *envoy_config;
     const char *token_file;
     const char *token_env;
     uint64_t cost;      /* 1 */
@@ -67,6 +70,7 @@ struct cli_settings {
     uint64_t worst;     /* 10 */
     enum cli_only only;
     enum cli_when color;
+    bool envoy;
     bool peek;
     bool ask;
     bool all;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "config/parts.h"
+#include "rls/rls.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ static void owned_free(struct weir_owned *owned)
 {
     struct weir_config *config = &owned->config;
     weir_policy_free(config->policy);
+    weir_rls_policy_free(config->rls);
     for (struct weir_kept_limit *kept = owned->limits; kept != NULL; kept = kept->next) {
         weir_limit_free(kept->limit);
     }
@@ -143,6 +145,9 @@ static enum weir_status read_all(struct weir_reading *reading, const char *path)
     if (reading->owned->policy.rules != NULL) {
         make_policy(reading);
     }
+    if (reading->more != NULL) {
+        reading->more->read(reading->more->context, reading);
+    }
     return reading->complaints->errors > 0 ? WEIR_ERR_ARGUMENT : WEIR_OK;
 }
 
@@ -164,8 +169,9 @@ static enum weir_status read_and_tell(struct weir_reading *reading, const char *
     return status;
 }
 
-enum weir_status weir_config_read_from(const struct weir_config_source *source, const char *path,
-                                       bool review, struct weir_buffer *messages,
+enum weir_status weir_config_read_with(const struct weir_config_source *source, const char *path,
+                                       bool review, const struct weir_config_more *more,
+                                       struct weir_buffer *messages,
                                        struct weir_config **ret_config)
 {
     assert(source != NULL && path != NULL && messages != NULL && ret_config != NULL);
@@ -184,6 +190,7 @@ enum weir_status weir_config_read_from(const struct weir_config_source *source, 
         complaints->memory.arena.allocator = allocator;
         reading->complaints = complaints;
         reading->review = review;
+        reading->more = more;
         status = read_and_tell(reading, path, messages);
         weir_memory_deinit(&reading->tree);
         weir_memory_deinit(&complaints->memory);
@@ -196,6 +203,13 @@ enum weir_status weir_config_read_from(const struct weir_config_source *source, 
         owned_free(owned);
     }
     return status;
+}
+
+enum weir_status weir_config_read_from(const struct weir_config_source *source, const char *path,
+                                       bool review, struct weir_buffer *messages,
+                                       struct weir_config **ret_config)
+{
+    return weir_config_read_with(source, path, review, NULL, messages, ret_config);
 }
 
 enum weir_status weir_config_read(const char *path, bool review, struct weir_buffer *messages,

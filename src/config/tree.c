@@ -232,7 +232,7 @@ static struct weir_node *read_scalar(struct builder *builder, const yaml_event_t
     const bool is_key = builder->depth > 0 &&
                         builder->path[builder->depth - 1]->kind == WEIR_NODE_MAP &&
                         builder->keys[builder->depth - 1] == NULL;
-    if (is_key) {
+    if (is_key || builder->spec->verbatim) {
         const char *copy = weir_memory_copy(builder->spec->memory, raw);
         node->text = weir_bytes(copy != NULL ? copy : "", copy != NULL ? raw.len : 0);
         node->raw = node->text;

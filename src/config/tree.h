@@ -55,6 +55,7 @@ struct weir_tree_spec {
     struct weir_memory *memory;
     struct weir_complaints *complaints;
     uint64_t *fingerprint; /* of what came from the environment: added */
+    bool verbatim;         /* ${} is no more than text */
 };
 
 /* The tree, or NULL where there is none, of which was complained (or memory ran out). What is

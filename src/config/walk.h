@@ -71,6 +71,15 @@ struct weir_read_file {
     const struct weir_node *root;
 };
 
+struct weir_reading;
+
+/* What else belongs to a configuration and is read from elsewhere, after all that is in its file.
+ */
+struct weir_config_more {
+    void (*read)(void *context, struct weir_reading *reading);
+    void *context;
+};
+
 /* One reading of a configuration. */
 struct weir_reading {
     const struct weir_config_source *source;
@@ -85,7 +94,15 @@ struct weir_reading {
     uint64_t fingerprint;
     size_t visits; /* nodes looked at, through aliases too */
     bool review;
+    const struct weir_config_more *more; /* NULL: nothing */
 };
+
+/* As weir_config_read_from, with `more`. */
+WEIR_MUST_CHECK enum weir_status weir_config_read_with(const struct weir_config_source *source,
+                                                       const char *path, bool review,
+                                                       const struct weir_config_more *more,
+                                                       struct weir_buffer *messages,
+                                                       struct weir_config **ret_config);
 
 /* Whether memory has run out. */
 bool weir_reading_failed(const struct weir_reading *reading);

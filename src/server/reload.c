@@ -4,6 +4,7 @@
  * (the store, the listeners, ...) is said, and the rest taken on. */
 
 #include "server/notify.h"
+#include "envoy/envoy.h"
 #include "server/server_parts.h"
 
 #include <stdio.h>
@@ -141,7 +142,8 @@ static void note_same(struct weir_server *server)
 enum weir_status weir_server_read(const struct weir_server_options *options, bool review,
                                   struct weir_buffer *messages, struct weir_config **ret_config)
 {
-    return weir_config_read(options->path, review, messages, ret_config);
+    return options->envoy ? weir_envoy_read(options->path, messages, ret_config)
+                          : weir_config_read(options->path, review, messages, ret_config);
 }
 
 void weir_server_reload(struct weir_server *server)
