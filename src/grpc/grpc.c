@@ -11,8 +11,7 @@
 #define ACKS_MAX 100         /* answers to SETTINGS and PING that it leaves unread */
 #define CONTINUATIONS_MAX 8  /* frames that one head may go on for */
 #define EMPTY_FRAMES_MAX 100 /* DATA frames without data, in a row */
-#define RESETS_AT_ONCE 1000  /* streams that it resets ... */
-#define RESETS_A_SECOND 100  /* ... and as many more a second */
+#define RESETS_MAX 1000 /* calls that it resets before they are answered, less those that are */
 #define PREFACE_LEN 24
 #define FRAME_HEAD_LEN 9
 
@@ -224,6 +223,11 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     }
     if (call->begun && !call->finished) {
         grpc->options.ops->gone(grpc->options.context, call);
+        if (++grpc->resets > RESETS_MAX) {
+            grpc->broken = "too many calls were reset";
+        }
+    } else if (grpc->resets > 0) {
+        grpc->resets--;
     }
     weir_grpc_call_free(call);
     return 0;
@@ -237,7 +241,8 @@ static void set_limits(nghttp2_option *option)
     nghttp2_option_set_max_settings(option, SETTINGS_MAX);
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
-    nghttp2_option_set_stream_reset_rate_limit(option, RESETS_AT_ONCE, RESETS_A_SECOND);
+    /* Ours is counted in calls, see RESETS_MAX: nghttp2 would go on listening. */
+    nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, 0);
     /* What is answered are a few short headers: a table of them is no gain. */
     nghttp2_option_set_max_deflate_dynamic_table_size(option, 0);
 }
@@ -337,7 +342,7 @@ bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes, const ch
         follow(grpc, bytes);
         const ssize_t used =
             nghttp2_session_mem_recv(grpc->session, (const uint8_t *)bytes.ptr, bytes.len);
-        if (used < 0) {
+        if (used < 0 || grpc->broken != NULL) {
             grpc->broken = grpc->broken != NULL ? grpc->broken : nghttp2_strerror((int)used);
             (void)nghttp2_session_terminate_session(grpc->session, NGHTTP2_ENHANCE_YOUR_CALM);
         } else if (nghttp2_session_want_read(grpc->session) == 0) {

@@ -60,7 +60,8 @@ struct weir_grpc {
     nghttp2_mem memory;
     struct weir_grpc_call *calls; /* a list */
     uint32_t call_count;
-    uint32_t open_count;   /* of those, which the peer has not half-closed */
+    uint32_t open_count; /* of those, which the peer has not half-closed */
+    uint32_t resets; /* calls that the peer reset before they were answered, less those answered */
     uint32_t empty_frames; /* DATA without data, in a row */
     const char *broken;    /* why it is over; NULL: it is not */
     bool draining;
