@@ -87,8 +87,7 @@ static bool begin(void *context, struct weir_grpc_call *call)
     weir_session_touch(base);
     const struct weir_grpc_method *method = weir_grpc_find(weir_grpc_path(call));
     if (method == NULL) {
-        weir_grpc_finish(call, WEIR_GRPC_UNIMPLEMENTED,
-                         "there is no such method here; reflection lists those that there are");
+        weir_grpc_finish(call, WEIR_GRPC_UNIMPLEMENTED, "there is no such method here");
         return false;
     }
     const enum weir_grpc_status status = may(base, call, method->right);
