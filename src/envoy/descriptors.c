@@ -304,12 +304,14 @@ static size_t read_choice(struct weir_reading *reading, const struct weir_node *
             return i;
         }
     }
-    char list[128] = "";
+    struct weir_buffer list = {.allocator = reading->source->allocator};
     for (size_t i = 0; i < count; i++) {
-        (void)strncat(list, i > 0 ? ", " : "", sizeof(list) - strlen(list) - 1);
-        (void)strncat(list, words[i], sizeof(list) - strlen(list) - 1);
+        weir_buffer_print(&list, "%s%s", i > 0 ? ", " : "", words[i]);
     }
-    weir_complain(reading->complaints, node->origin, "%s: expected one of %s", name, list);
+    weir_buffer_put(&list, weir_bytes("", 1));
+    weir_complain(reading->complaints, node->origin, "%s: expected one of %s", name,
+                  list.failed ? "the known ones" : list.bytes);
+    weir_buffer_deinit(&list);
     return SIZE_MAX;
 }
 

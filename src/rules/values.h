@@ -6,9 +6,9 @@
 #ifndef WEIR_RULES_VALUES_H
 #define WEIR_RULES_VALUES_H
 
+#include "base/arena.h"
 #include "base/hash.h"
 #include "rules/address.h"
-#include "base/arena.h"
 #include "rules/regex.h"
 #include "rules/rules.h"
 

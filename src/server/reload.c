@@ -3,8 +3,8 @@
  * Keys keep their state, as that hangs on the names of rules alone. What only a restart can change
  * (the store, the listeners, ...) is said, and the rest taken on. */
 
-#include "server/notify.h"
 #include "envoy/envoy.h"
+#include "server/notify.h"
 #include "server/server_parts.h"
 
 #include <stdio.h>

@@ -75,7 +75,7 @@ static void assert_messages(const struct scene *scene, const char *expected)
     "        detailed_metric: true\n"                                                              \
     "        value_to_metric: true\n"                                                              \
     "        rate_limit: {unit: month, requests_per_unit: 1_000, replaces: [{name: login}]}\n"     \
-    "        metadata: {team: '${TEAM}', n: 3, f: 1.5, l: [yes, ~, 'no']}\n"                         \
+    "        metadata: {team: '${TEAM}', n: 3, f: 1.5, l: [yes, ~, 'no']}\n"                       \
     "  - {key: file, value: /a/*, share_threshold: true, rate_limit: {unlimited: true}}\n"         \
     "  - {key: none, rate_limit: {unit: day, requests_per_unit: 0}}\n"                             \
     "  - {key: bucket, rate_limit: {unit: second, requests_per_unit: 5, algorithm: token-bucket, " \

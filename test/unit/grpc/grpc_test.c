@@ -37,7 +37,8 @@ struct ends {
 
 static void note(struct ends *ends, const char *what)
 {
-    (void)strncat(ends->log, what, sizeof(ends->log) - strlen(ends->log) - 1);
+    const size_t len = strlen(ends->log);
+    (void)snprintf(ends->log + len, sizeof(ends->log) - len, "%s", what);
 }
 
 static bool begin(void *context, struct weir_grpc_call *call)
