@@ -27,6 +27,7 @@ run: build ## a demonstration, then the server on examples/weir.yaml, until Ctrl
 test: ## every test; ends in "N passed, N failed"
 	@tools/setup build test
 	@tools/clients
+	@tools/envoy
 	@tools/configure tests=true
 	@ninja -C build --quiet
 	@rm -f build/meson-logs/testlog*
