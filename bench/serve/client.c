@@ -15,12 +15,9 @@
  * `pace` takes each latency from when the request was due, not from when it could be sent: a server
  * that stops for a moment is charged for all that was due meanwhile. */
 
-#include <arpa/inet.h>
+#include "notes.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +25,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KINDS_MAX 32
@@ -36,15 +32,8 @@
 #define LANES_MAX 64
 #define TOGETHER_MAX 64
 #define REPLIES_ROOM ((size_t)1 << 16)
-#define KEY_LEN 16
-#define NOTES_MAX ((size_t)1 << 23)
 #define LINE_MAX_LEN 4096
 #define OWED_MAX 65536 /* of a lane that is paced; a power of two */
-
-/* From one key to the next, see bench/redis/load.h. */
-#define STEP 61803
-
-static const char placeholder[] = "user:00000000000";
 
 struct kind {
     char name[32];
@@ -79,54 +68,21 @@ struct load {
 static struct kind kinds[KINDS_MAX];
 static size_t kinds_count;
 static struct lane lanes[LANES_MAX];
-static uint32_t *notes;
-static size_t notes_count;
-
-__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)fputs("bench-serve: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    va_end(arguments);
-    exit(2);
-}
-
-static int64_t clock_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* ---- What is sent ---- */
 
-static unsigned digit_of(char letter)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = letter != '\0' ? strchr(digits, letter) : NULL;
-    if (at == NULL) {
-        die("no hexadecimal digit: %c", letter);
-    }
-    return (unsigned)(at - digits);
-}
-
 static void describe(const char *name, const char *protocol, const char *allowed, const char *hex)
 {
-    const size_t len = strlen(hex) / 2;
-    if (kinds_count == KINDS_MAX || len > REQUEST_MAX) {
-        die("too many kinds, or too long a request: %s", name);
+    if (kinds_count == KINDS_MAX) {
+        die("too many kinds: %s", name);
     }
     struct kind *kind = &kinds[kinds_count++];
-    *kind = (struct kind){.http = strcmp(protocol, "http") == 0, .len = len};
+    *kind = (struct kind){.http = strcmp(protocol, "http") == 0};
     (void)snprintf(kind->name, sizeof(kind->name), "%s", name);
     (void)snprintf(kind->allowed, sizeof(kind->allowed), "%s", allowed);
-    for (size_t i = 0; i < len; i++) {
-        kind->bytes[i] = (char)(digit_of(hex[2 * i]) << 4 | digit_of(hex[2 * i + 1]));
-    }
-    const char *key = memmem(kind->bytes, len, placeholder, KEY_LEN);
-    kind->place = key != NULL ? (size_t)(key - kind->bytes) : len;
+    kind->len = read_hex(hex, kind->bytes, sizeof(kind->bytes));
+    const char *key = memmem(kind->bytes, kind->len, placeholder, KEY_LEN);
+    kind->place = key != NULL ? (size_t)(key - kind->bytes) : kind->len;
 }
 
 static const struct kind *kind_named(const char *name)
@@ -144,12 +100,8 @@ static void put_key(struct load *load, char *request)
     if (load->kind->place == load->kind->len) {
         return;
     }
-    uint32_t number = load->at;
+    write_key(request + load->kind->place, load->at);
     load->at = (load->at + STEP) % load->keys;
-    for (char *digit = request + load->kind->place + KEY_LEN - 1; number > 0; digit--) {
-        *digit = (char)('0' + number % 10);
-        number /= 10;
-    }
 }
 
 /* The first `count` requests of a lane anew. */
@@ -160,14 +112,7 @@ static void send_requests(struct load *load, struct lane *lane, unsigned count)
         memcpy(lane->requests + i * kind->len, kind->bytes, kind->len);
         put_key(load, lane->requests + i * kind->len);
     }
-    for (size_t sent = 0; sent < count * kind->len;) {
-        const ssize_t some =
-            send(lane->fd, lane->requests + sent, count * kind->len - sent, MSG_NOSIGNAL);
-        if (some < 0 && errno != EAGAIN && errno != EINTR) {
-            die("%s: can't send", kind->name);
-        }
-        sent += some > 0 ? (size_t)some : 0;
-    }
+    send_all(lane->fd, lane->requests, count * kind->len);
     lane->waits += count;
 }
 
@@ -260,24 +205,13 @@ static unsigned take_answers(struct load *load, struct lane *lane)
 
 static int open_lanes(const struct load *load, uint16_t port)
 {
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int on = 1;
     const int poll = epoll_create1(EPOLL_CLOEXEC);
     for (unsigned i = 0; i < load->lanes; i++) {
         struct lane *lane = &lanes[i];
-        lane->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         lane->got = 0;
         lane->waits = 0;
         lane->due_first = 0;
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = lane};
-        if (lane->fd < 0 ||
-            connect(lane->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-            setsockopt(lane->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-            fcntl(lane->fd, F_SETFL, O_NONBLOCK) != 0 ||
-            epoll_ctl(poll, EPOLL_CTL_ADD, lane->fd, &event) != 0) {
-            die("can't connect to port %u", port);
-        }
+        lane->fd = open_lane(poll, port, lane);
     }
     return poll;
 }
@@ -290,29 +224,6 @@ static void close_lanes(const struct load *load, int poll)
     (void)close(poll);
 }
 
-static int by_size(const void *left, const void *right)
-{
-    const uint32_t a = *(const uint32_t *)left;
-    const uint32_t b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-static double percentile_us(double share)
-{
-    const size_t at = (size_t)((double)(notes_count - 1) * share);
-    return notes_count > 0 ? notes[at] / 1000.0 : 0;
-}
-
-static void answer(const struct load *load, int64_t elapsed_ns)
-{
-    qsort(notes, notes_count, sizeof(*notes), by_size);
-    printf("{\"count\": %llu, \"allowed\": %llu, \"ns\": %lld, \"p50\": %.1f, \"p99\": %.1f, "
-           "\"p999\": %.1f, \"max\": %.1f}\n",
-           (unsigned long long)load->count, (unsigned long long)load->allowed,
-           (long long)elapsed_ns, percentile_us(0.5), percentile_us(0.99), percentile_us(0.999),
-           percentile_us(1));
-}
-
 /* ---- run ---- */
 
 static void run(struct load *load, uint16_t port)
@@ -321,7 +232,7 @@ static void run(struct load *load, uint16_t port)
     const int poll = open_lanes(load, port);
     const int64_t start_ns = clock_ns();
     unsigned busy = load->lanes;
-    notes_count = 0;
+    clear_notes();
     for (unsigned i = 0; i < load->lanes; i++) {
         send_requests(load, &lanes[i], load->together);
     }
@@ -340,7 +251,7 @@ static void run(struct load *load, uint16_t port)
             }
         }
     }
-    answer(load, clock_ns() - start_ns);
+    answer(load->count, load->allowed, clock_ns() - start_ns);
     close_lanes(load, poll);
 }
 
@@ -349,10 +260,7 @@ static void run(struct load *load, uint16_t port)
 static void note_latencies(struct lane *lane, unsigned answers, int64_t now_ns)
 {
     for (; answers > 0; answers--) {
-        const int64_t ns = now_ns - lane->due_ns[lane->due_first++ % OWED_MAX];
-        if (notes_count < NOTES_MAX) {
-            notes[notes_count++] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
-        }
+        note(now_ns - lane->due_ns[lane->due_first++ % OWED_MAX]);
     }
 }
 
@@ -363,7 +271,7 @@ static void pace(struct load *load, uint16_t port, unsigned rate)
     const int64_t start_ns = clock_ns();
     const uint64_t due = (uint64_t)load->limit_ns * rate / 1000000000;
     uint64_t sent = 0;
-    notes_count = 0;
+    clear_notes();
     while (load->count < due) {
         int64_t now_ns = clock_ns();
         while (sent < due && start_ns + (int64_t)(sent * 1000000000 / rate) <= now_ns) {
@@ -384,7 +292,7 @@ static void pace(struct load *load, uint16_t port, unsigned rate)
             note_latencies(lane, answers, now_ns);
         }
     }
-    answer(load, clock_ns() - start_ns);
+    answer(load->count, load->allowed, clock_ns() - start_ns);
     close_lanes(load, poll);
 }
 
@@ -423,10 +331,9 @@ static void command(const char *line)
 int main(void)
 {
     char line[LINE_MAX_LEN];
-    notes = malloc(NOTES_MAX * sizeof(*notes));
     for (unsigned i = 0; i < LANES_MAX; i++) {
         lanes[i].due_ns = malloc(OWED_MAX * sizeof(int64_t));
-        if (lanes[i].due_ns == NULL || notes == NULL) {
+        if (lanes[i].due_ns == NULL) {
             die("no memory");
         }
     }
