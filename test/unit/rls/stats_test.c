@@ -38,12 +38,14 @@ static char *tell(struct weir_rls_stats *stats, bool prometheus)
 /* Whether `line`, without its newline, is one of the lines. */
 static void assert_line(const char *told, const char *line)
 {
-    const size_t len = strlen(line);
-    for (const char *at = told; at != NULL; at = strchr(at, '\n')) {
-        at += *at == '\n';
-        if (strncmp(at, line, len) == 0 && at[len] == '\n') {
-            return;
-        }
+    /* One search, as a sanitizer looks at all that is left of the text with each. */
+    char *wanted = NULL;
+    assert_true(asprintf(&wanted, "\n%s\n", line) > 0);
+    const bool found =
+        strncmp(told, wanted + 1, strlen(wanted) - 1) == 0 || strstr(told, wanted) != NULL;
+    free(wanted);
+    if (found) {
+        return;
     }
     fail_msg("%s is not in\n%s", line, told);
 }
