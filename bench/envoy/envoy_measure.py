@@ -146,8 +146,8 @@ def check(services):
 
 
 class Session:
-    def __init__(self, services, client, milliseconds):
-        self.services, self.client, self.milliseconds = services, client, milliseconds
+    def __init__(self, services, redis, client, milliseconds):
+        self.services, self.redis, self.client, self.milliseconds = services, redis, client, milliseconds
         self.rows, self.paces = {}, {}
         for name, count in DESCRIPTORS.items():
             client.ask(f"ask {name} {message(count).hex()}")
@@ -156,15 +156,17 @@ class Session:
         for asked in DESCRIPTORS:
             for shape, (lanes, streams) in SHAPES.items():
                 for name, service in self.services.items():
-                    before = processor_us(service.pid)
+                    before, before_redis = processor_us(service.pid), processor_us(self.redis.pid)
                     answer = self.client.ask(f"run {asked} {service.grpc} {lanes} {streams} {KEYS} "
                                              f"{self.milliseconds}")
                     us = processor_us(service.pid) - before
+                    redis_us = processor_us(self.redis.pid) - before_redis
                     if answer["allowed"] != answer["count"]:
                         sys.exit(f"bench: {name} denied what all have room for")
                     if note:
                         self.rows.setdefault(f"{asked}-{shape}", {}).setdefault(name, []).append(
-                            {"rate": answer["count"] / answer["ns"] * 1e9, "server_us": us / answer["count"]})
+                            {"rate": answer["count"] / answer["ns"] * 1e9, "server_us": us / answer["count"],
+                             "redis_us": redis_us / answer["count"]})
 
     def half_load(self):
         for asked in DESCRIPTORS:
@@ -223,7 +225,7 @@ def run(quick):
     with tempfile.TemporaryDirectory() as root:
         services = start(root, program, service, redis, processors[0])
         check(services)
-        session = Session(services, Program([client], processors[-1]), milliseconds)
+        session = Session(services, redis, Program([client], processors[-1]), milliseconds)
         measure(session, rounds)
         results["memory"] = {name: (each.resident_first, each.resident()) for name, each in services.items()}
         for each in (*services.values(), redis):

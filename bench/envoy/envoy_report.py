@@ -40,7 +40,7 @@ def goals(results):
     return rows
 
 
-ROW_HEAD = ("who", "thousand/s", "/ envoyproxy/ratelimit", "server, us a call", "its us / these")
+ROW_HEAD = ("who", "thousand/s", "/ envoyproxy/ratelimit", "server, us a call", "its us / these", "Redis, us a call")
 
 
 def row_table(results, row):
@@ -50,7 +50,8 @@ def row_table(results, row):
         share = over(results, row, "service", name, "server_us")
         rows.append((TITLES[name], shown([each / 1000 for each in figures(results, row, name, "rate")], ".1f"),
                      shown(ratio) if ratio else "", shown(figures(results, row, name, "server_us")),
-                     shown(share) if share else ""))
+                     shown(share) if share else "",
+                     "" if name == "table" else shown(figures(results, row, name, "redis_us"))))
     return rows
 
 
