@@ -16,6 +16,9 @@
 static void free_visit(struct weir_grpc_visit *visit)
 {
     struct weir_grpc_session *session = visit->session;
+    if (visit->exchange != NULL) {
+        visit->exchange->rls->visit = NULL; /* what it took is taken, and nobody is told */
+    }
     if (visit->next != NULL) {
         visit->next->previous = visit->previous;
         visit->previous->next = visit->next;
@@ -137,13 +140,9 @@ static void gone(void *context, struct weir_grpc_call *call)
 {
     struct weir_grpc_visit *visit = weir_grpc_data(call);
     (void)context;
-    if (visit == NULL) {
-        return;
+    if (visit != NULL) {
+        free_visit(visit);
     }
-    if (visit->exchange != NULL) {
-        visit->exchange->rls->visit = NULL;
-    }
-    free_visit(visit);
 }
 
 static const struct weir_grpc_ops grpc_ops = {

@@ -204,8 +204,11 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
         return 0;
     }
-    const struct weir_grpc_call *call =
+    struct weir_grpc_call *call =
         nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (call != NULL) {
+        call->answered = true;
+    }
     if (call != NULL && !call->half_closed) {
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                         NGHTTP2_NO_ERROR);
@@ -223,10 +226,10 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     }
     if (call->begun && !call->finished) {
         grpc->options.ops->gone(grpc->options.context, call);
-        if (++grpc->resets > RESETS_MAX) {
-            grpc->broken = "too many calls were reset";
-        }
-    } else if (grpc->resets > 0) {
+    }
+    if (!call->answered && ++grpc->resets > RESETS_MAX) {
+        grpc->broken = "too many calls were reset";
+    } else if (call->answered && grpc->resets > 0) {
         grpc->resets--;
     }
     weir_grpc_call_free(call);

@@ -43,6 +43,7 @@ struct weir_grpc_call {
     bool headers_sent;
     bool deferred; /* nghttp2 waits for more of `out` */
     bool finished;
+    bool answered; /* the last of it has been sent */
 };
 
 /* What may be wrong with a call's headers. */

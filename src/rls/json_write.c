@@ -96,6 +96,12 @@ static void put_string(struct weir_buffer *out, struct weir_bytes text)
     weir_json_put_string(&json, text);
 }
 
+/* Whether it has no fraction, and few enough digits to be written whole. */
+static bool is_whole(double number)
+{
+    return number > -1e15 && number < 1e15 && number == (double)(int64_t)number;
+}
+
 static void put_number(struct weir_buffer *out, double number)
 {
     /* What JSON has no number for is a string in proto3. */
@@ -104,8 +110,7 @@ static void put_number(struct weir_buffer *out, double number)
     } else if (isinf(number)) {
         weir_buffer_put_text(out, number > 0 ? "\"Infinity\"" : "\"-Infinity\"");
     } else {
-        weir_buffer_print(out, number == floor(number) && fabs(number) < 1e15 ? "%.0f" : "%.17g",
-                          number);
+        weir_buffer_print(out, is_whole(number) ? "%.0f" : "%.17g", number);
     }
 }
 

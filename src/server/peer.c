@@ -320,7 +320,10 @@ static void go_on(struct weir_peer *peer)
         }
         return;
     }
-    const bool reads = !peer->saw_end && !session->closing && !peer->stalled;
+    /* What a peer sends may have to be answered at once, wherever its session keeps that: who takes
+     * no answers is not read. */
+    const bool blocked = session->ops->fill != NULL && peer->blocked_ns != 0;
+    const bool reads = !peer->saw_end && !session->closing && !peer->stalled && !blocked;
     poll_for(peer, (reads ? UV_READABLE : 0) | (has_unsent(peer) ? UV_WRITABLE : 0));
 }
 

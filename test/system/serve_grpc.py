@@ -170,8 +170,15 @@ def test_errors_are_grpc_errors(weir):
             expect(caller.refused(message)[0], "INVALID_ARGUMENT")
         expect(caller.refused(b"", "/envoy.service.ratelimit.v3.RateLimitService/None")[0], "UNIMPLEMENTED")
         expect(caller.refused(b"x" * (2 << 20))[0], "RESOURCE_EXHAUSTED")
+        # Two messages where one is due, in one piece: the first was asked already.
+        twice = caller.channel.stream_unary(rls.METHOD)
+        for _ in range(20):
+            try:
+                twice(iter([rls.request("web", rls.descriptor(("n", "2")))] * 2), timeout=rig.PATIENCE)
+            except grpc.RpcError as error:  # unless the first was answered before the second came
+                expect(error.code().name, "INTERNAL")
         expect(caller.ask("web", rls.descriptor(("a", "b")))["code"], "OK")
-        expect(ask(scene.server.port.number, "GET", "/metrics").body.count('weir_requests_total{door="grpc"} 8'), 1)
+        expect(ask(scene.server.port.number, "GET", "/metrics").body.count('weir_requests_total{door="grpc"} 28'), 1)
 
 
 def test_many_calls_at_once(weir):

@@ -573,6 +573,30 @@ static void rapid_resets_are_given_up(void **state)
     ends_free(ends);
 }
 
+/* The same of calls that were refused before they are reset: their answers are never sent. */
+static void resets_of_refused_calls_count_too(void **state)
+{
+    (void)state;
+    struct ends *ends = ends_new(true);
+    assert_true(greet(ends));
+    static const char head[] = "\0\0\1\1\5\0\0\0\1\x83\0\0\4\3\0\0\0\0\1\0\0\0\10";
+    size_t taken = 0;
+    bool good = true;
+    for (uint32_t stream = 1; good && taken < 100000; stream += 2, taken++) {
+        char frames[sizeof(head) - 1];
+        memcpy(frames, head, sizeof(frames));
+        for (size_t at = 5; at < sizeof(frames); at += 10) {
+            frames[at] = (char)(stream >> 24);
+            frames[at + 1] = (char)(stream >> 16);
+            frames[at + 2] = (char)(stream >> 8);
+            frames[at + 3] = (char)stream;
+        }
+        good = give(ends, frames, sizeof(frames));
+    }
+    assert_true(taken <= 1100);
+    ends_free(ends);
+}
+
 static void a_head_does_not_go_on_for_ever(void **state)
 {
     (void)state;
@@ -679,6 +703,7 @@ int main(void)
         cmocka_unit_test(what_is_no_http2_is_given_up),
         cmocka_unit_test(floods_are_given_up),
         cmocka_unit_test(rapid_resets_are_given_up),
+        cmocka_unit_test(resets_of_refused_calls_count_too),
         cmocka_unit_test(a_head_does_not_go_on_for_ever),
         cmocka_unit_test(empty_frames_are_given_up),
         cmocka_unit_test(no_more_streams_than_there_may_be),
