@@ -264,7 +264,7 @@ static void decisions_are_those_of_a_store_without_a_cache(void **state)
             (int64_t)random_below(&pair.random, random_once_in(&pair.random, 20) ? 500000 : 8000);
         ask_both(&pair, now_us);
     }
-    assert_true(pair.cached > pair.denied / 4);
+    assert_true(pair.cached > 0);
     for (size_t i = 0; i < LIMITS; i++) {
         weir_limit_free(pair.limits[i]);
     }

@@ -285,7 +285,8 @@ static void any_policy_matches_as_a_plain_one(void **state)
     struct random random = random_from(seed);
     size_t met = 0;
     print_message("# seed %llu\n", (unsigned long long)seed);
-    for (size_t i = random_rounds(300); i > 0; i--) {
+    const size_t rounds = random_rounds(300);
+    for (size_t i = 0; i < rounds; i++) {
         struct weir_buffer text = {0};
         weir_buffer_put_text(&text, "domain d\n");
         random_level(&random, 1, &text);
@@ -295,7 +296,7 @@ static void any_policy_matches_as_a_plain_one(void **state)
         rls_kit_free(kit);
         weir_buffer_deinit(&text);
     }
-    assert_true(met > 100);
+    assert_true(met > rounds / 3);
 }
 
 int main(void)
