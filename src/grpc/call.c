@@ -114,6 +114,7 @@ void weir_grpc_refuse(struct weir_grpc_call *call, const char *http_status)
 
 /* ---- Messages ------------------------------------------------------------------------------ */
 
+/* NOLINTNEXTLINE(readability-function-size): nghttp2 asks with seven */
 static ssize_t give(nghttp2_session *session, int32_t stream, uint8_t *buffer, size_t length,
                     uint32_t *flags, nghttp2_data_source *source, void *context)
 {

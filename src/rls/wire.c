@@ -263,7 +263,9 @@ static bool read_request(struct decoding *decoding, struct weir_bytes message,
 {
     struct field field;
     while (message.len > 0) {
-        (void)read_field(&message, &field); /* it could be, when they were counted */
+        if (!read_field(&message, &field)) {
+            return malformed(decoding); /* not after they were counted */
+        }
         if (field.type == WIRE_VARINT && field.number == 3) {
             request->hits = (uint32_t)field.value;
         }
