@@ -192,12 +192,17 @@ def first_lines(command):
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split("\n")
 
 
-def start(root, program, service, redis, processor):
+def start(root, program, service, redis, processor, running):
     os.makedirs(os.path.join(root, "ratelimit", "config"))
     with open(os.path.join(root, "ratelimit", "config", "bench.yaml"), "w", encoding="ascii") as file:
         file.write(configuration())
-    return {name: Service(program if ours else service, ours, root, redis.resp if over_redis else None, extra, processor)
-            for name, (ours, over_redis, extra) in CONTENDERS.items() if ours or service}
+    services = {}
+    for name, (ours, over_redis, extra) in CONTENDERS.items():
+        if ours or service:
+            services[name] = Service(program if ours else service, ours, root, redis.resp if over_redis else None, extra,
+                                     processor)
+            running.callback(services[name].close)
+    return services
 
 
 def measure(session, rounds):
@@ -220,15 +225,14 @@ def run(quick):
     results = {"machine": machine(), "missing": why, "rounds": rounds, "milliseconds": milliseconds, "keys": KEYS,
                "one_processor": len(processors) == 1, "service": version(service),
                "redis": first_line([contenders.server_program(), "--version"]).split(" sha")[0]}
-    redis = contenders.redis(processors[-1])
     # They watch the folder as long as they run.
-    with tempfile.TemporaryDirectory() as root:
-        services = start(root, program, service, redis, processors[0])
+    with tempfile.TemporaryDirectory() as root, contextlib.ExitStack() as running:
+        redis = contenders.redis(processors[-1])
+        running.callback(redis.close)
+        services = start(root, program, service, redis, processors[0], running)
         check(services)
         session = Session(services, redis, Program([client], processors[-1]), milliseconds)
+        running.callback(session.client.close)
         measure(session, rounds)
         results["memory"] = {name: (each.resident_first, each.resident()) for name, each in services.items()}
-        for each in (*services.values(), redis):
-            each.close()
-    session.client.close()
     return results | {"rows": session.rows, "paces": session.paces}
