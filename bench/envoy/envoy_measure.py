@@ -199,8 +199,8 @@ def start(root, program, service, redis, processor, running):
     services = {}
     for name, (ours, over_redis, extra) in CONTENDERS.items():
         if ours or service:
-            services[name] = Service(program if ours else service, ours, root, redis.resp if over_redis else None, extra,
-                                     processor)
+            services[name] = Service(program if ours else service, ours, root,
+                                     redis.resp if over_redis else None, extra, processor)
             running.callback(services[name].close)
     return services
 
