@@ -165,20 +165,21 @@ static void on_failure(uv_timer_t *timer)
     end(stream, stream->failure, stream->message);
 }
 
-static void fail_after(struct weir_stream *stream, uint64_t ms, enum weir_failure failure,
-                       const char *message)
+/* Has `report` end the stream in `ms`, unless it ends already. */
+static void fail_by(struct weir_stream *stream, uv_timer_cb report, uint64_t ms,
+                    enum weir_failure failure, const char *message)
 {
     if (stream->failure != WEIR_FAILURE_NONE || stream->stage == OVER) {
         return;
     }
     stream->failure = failure;
     (void)snprintf(stream->message, sizeof(stream->message), "%s", message);
-    (void)uv_timer_start(&stream->timer, on_failure, ms, 0);
+    (void)uv_timer_start(&stream->timer, report, ms, 0);
 }
 
 void weir_stream_fail(struct weir_stream *stream, enum weir_failure failure, const char *message)
 {
-    fail_after(stream, 0, failure, message);
+    fail_by(stream, on_failure, 0, failure, message);
 }
 
 /* ---- Writing ------------------------------------------------------------------------------ */
@@ -206,6 +207,14 @@ static void drop_output(struct weir_stream *stream)
     }
 }
 
+static void receive_last(struct weir_stream *stream);
+
+/* The loop may have come late, and its timers are before its sockets. */
+static void on_last_words_over(uv_timer_t *timer)
+{
+    receive_last(timer->data);
+}
+
 /* The socket can't be written to: what it still has to say is read first. */
 static void lose(struct weir_stream *stream, int error)
 {
@@ -214,7 +223,7 @@ static void lose(struct weir_stream *stream, int error)
     (void)snprintf(message, sizeof(message), "the connection was lost: %s",
                    uv_strerror_r(error, reason, sizeof(reason)));
     drop_output(stream);
-    fail_after(stream, LAST_WORDS_MS, WEIR_FAILURE_LOST, message);
+    fail_by(stream, on_last_words_over, LAST_WORDS_MS, WEIR_FAILURE_LOST, message);
 }
 
 static void send_output(struct weir_stream *stream)
@@ -312,14 +321,15 @@ static bool receive(struct weir_stream *stream)
     return false;
 }
 
-/* libuv has seen an error on the socket, and watches it no more: all that came before is read, and
- * then the error. */
+/* There was an error on the socket, and nobody watches it from here on: all that came before is
+ * read, and then the error. */
 static void receive_last(struct weir_stream *stream)
 {
     while (receive(stream)) {
     }
     if (!stream->closed && stream->stage == OPEN) {
-        end(stream, WEIR_FAILURE_LOST, "the connection was lost");
+        end(stream, WEIR_FAILURE_LOST,
+            stream->failure == WEIR_FAILURE_LOST ? stream->message : "the connection was lost");
     }
 }
 

@@ -432,10 +432,10 @@ static void writing_to_a_server_that_has_gone_harms_nobody(void **state)
     rig_redis_stop(redis);
 }
 
-/* What a server says before it goes is read, though writing to it fails first. */
-static void last_words_are_heard(void **state)
+/* What a server says before it goes is read, though writing to it fails first, and the loop comes
+ * `late_ms` after. */
+static void hear_last_words(unsigned late_ms)
 {
-    (void)state;
     struct fault_proxy *proxy = fault_proxy_start(rig_redis_port(plain));
     struct talk talk;
     talk_begin(&talk, NULL);
@@ -450,12 +450,20 @@ static void last_words_are_heard(void **state)
     for (unsigned i = 0; i < 10; i++) {
         talk_say(&talk, "PING", NULL);
     }
+    uv_sleep(late_ms);
     talk_await(&talk, TALK_CLOSED, 1);
     assert_int_equal(talk.failure, WEIR_FAILURE_LOST);
     assert_int_equal(talk.counts[TALK_REPLY], 1);
     assert_string_equal(talk.reply, "\"last words\"");
     talk_end(&talk);
     fault_proxy_stop(proxy);
+}
+
+static void last_words_are_heard(void **state)
+{
+    (void)state;
+    hear_last_words(0);
+    hear_last_words(200);
 }
 
 /* ---- Closed ------------------------------------------------------------------------------- */
