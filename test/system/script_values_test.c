@@ -404,9 +404,9 @@ static void broken_lists_are_left_alone(void **state)
 
 /* ---- Expiry ---- */
 
-/* When a key expires, in the server's milliseconds. PTTL and TIME are two readings of a clock, which
- * a busy machine puts apart: they count where the millisecond is the same before and after. A server
- * whose PTTL is as of the script's start can only be late; the earliest of three is told. */
+/* When a key expires, in the server's milliseconds. PTTL and TIME are two readings of a clock,
+ * which a busy machine puts apart: they count where the millisecond is the same before and after. A
+ * server whose PTTL is as of the script's start can only be late; the earliest of three is told. */
 static int64_t expiry_ms(const struct place *place, const char *name)
 {
     static const char script[] =
