@@ -1,7 +1,7 @@
 /* grpc_door.h - what the files of the gRPC door share. See desk.h, grpc.h and rls_door.h.
  *
  * grpc_session.c hands each call to its method: grpc_methods.c has the table of them, and health,
- * which is answered at once; grpc_limit.c is the rate limit service. */
+ * which is answered at once; grpc_reflection.c says what these are; grpc_limit.c is the rate limit service. */
 
 #ifndef WEIR_DOOR_GRPC_DOOR_H
 #define WEIR_DOOR_GRPC_DOOR_H
@@ -46,6 +46,9 @@ void weir_grpc_end(struct weir_grpc_visit *visit, enum weir_grpc_status status,
 /* Health's Watch: told by weir_grpc_tell_ending when the server is about to end. */
 void weir_grpc_watch(struct weir_grpc_visit *visit);
 void weir_grpc_tell_ending(struct weir_grpc_visit *visit);
+
+/* Reflection: a question, of any number. */
+void weir_grpc_reflect(struct weir_grpc_visit *visit, struct weir_bytes message);
 
 /* envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit, and its answer. */
 void weir_grpc_should_rate_limit(struct weir_grpc_visit *visit, struct weir_bytes message);

@@ -2,6 +2,7 @@
  * grpc_door.h. */
 
 #include "door/grpc_door.h"
+#include "protobuf/protobuf.h"
 
 #include <string.h>
 
@@ -19,18 +20,19 @@ static bool equals(struct weir_bytes bytes, const char *text)
     return bytes.len == strlen(text) && (bytes.len == 0 || memcmp(bytes.ptr, text, bytes.len) == 0);
 }
 
-/* The service of a HealthCheckRequest: its only field, a string of less than 128 bytes, or not
- * there. False: it is something else. */
+/* The service of a HealthCheckRequest. False: it is something else. */
 static bool read_service(struct weir_bytes message, struct weir_bytes *ret_service)
 {
+    struct weir_proto_field field;
     *ret_service = weir_bytes(NULL, 0);
-    if (message.len == 0) {
-        return true;
+    while (message.len > 0) {
+        if (!weir_proto_read(&message, &field)) {
+            return false;
+        }
+        if (field.number == 1 && field.type == WEIR_PROTO_BYTES) {
+            *ret_service = field.bytes;
+        }
     }
-    if (message.len < 2 || message.ptr[0] != '\x0a' || (size_t)message.ptr[1] != message.len - 2) {
-        return false;
-    }
-    *ret_service = weir_bytes(message.ptr + 2, message.len - 2);
     return true;
 }
 
@@ -97,6 +99,8 @@ static const struct weir_grpc_method methods[] = {
      weir_grpc_should_rate_limit},
     {"/grpc.health.v1.Health/Check", 0, false, check_health},
     {"/grpc.health.v1.Health/Watch", 0, false, watch_health},
+    {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 0, true, weir_grpc_reflect},
+    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 0, true, weir_grpc_reflect},
 };
 
 const struct weir_grpc_method *weir_grpc_find(struct weir_bytes path)

@@ -192,6 +192,15 @@ void weir_grpc_finish(struct weir_grpc_call *call, enum weir_grpc_status status,
     }
 }
 
+size_t weir_grpc_backlog(const struct weir_grpc *grpc)
+{
+    size_t sum = 0;
+    for (const struct weir_grpc_call *call = grpc->calls; call != NULL; call = call->next) {
+        sum += call->out.len - call->sent;
+    }
+    return sum;
+}
+
 /* ---- What a call is ------------------------------------------------------------------------ */
 
 struct weir_bytes weir_grpc_path(const struct weir_grpc_call *call)

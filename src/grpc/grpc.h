@@ -84,6 +84,10 @@ bool weir_grpc_is_over(const struct weir_grpc *grpc);
 /* Calls under way. */
 uint32_t weir_grpc_calls(const struct weir_grpc *grpc);
 
+/* Bytes of messages that calls were answered with and the peer has not taken yet: as many steps as
+ * there are calls. */
+size_t weir_grpc_backlog(const struct weir_grpc *grpc);
+
 /* Whether a call, or a frame, has begun to come and is not whole. */
 bool weir_grpc_is_partial(const struct weir_grpc *grpc);
 

@@ -8,7 +8,10 @@ import signal
 import socket
 import sys
 
+from random import Random
+
 import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from http_support import Running, Server, ask
 from cli_support import expect, main
@@ -225,6 +228,116 @@ def test_health_is_told_and_watched(weir):
         expect(next(watched), b"\x08\x01")
         scene.server.process.send_signal(signal.SIGTERM)
         expect(next(watched), b"\x08\x02")
+
+
+class Reflection:
+    """What a server says of itself, in protobuf's own classes."""
+
+    def __init__(self, caller, version):
+        self.version = version
+        self.method = caller.channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+
+    def ask(self, *questions):
+        """The answers' fields, each (number, bytes), without the echo of the question."""
+        answers = list(self.method(iter(questions), timeout=rig.PATIENCE, wait_for_ready=True))
+        expect([dict(rls.fields(answer))[2] for answer in answers], list(questions))
+        return [[field for field in rls.fields(answer) if field[0] != 2][0] for answer in answers]
+
+    def services(self):
+        ((field, listed),) = self.ask(rls.nested(7, b""))
+        expect(field, 6)
+        return [dict(rls.fields(service))[1].decode() for _, service in rls.fields(listed)]
+
+    def pool(self, symbols):
+        """A pool of all files that declare the symbols."""
+        files = {}
+        for field, answer in self.ask(*[rls.nested(4, symbol.encode()) for symbol in symbols]):
+            expect(field, 4)
+            for _, data in rls.fields(answer):
+                file = descriptor_pb2.FileDescriptorProto.FromString(data)
+                files[file.name] = file
+        pool = descriptor_pool.DescriptorPool()
+
+        def add(name):
+            file = files.pop(name, None)
+            if file is not None:
+                for dependency in file.dependency:
+                    add(dependency)
+                pool.Add(file)
+        for name in list(files):
+            add(name)
+        return pool
+
+
+def message_class(pool, name):
+    return message_factory.MessageFactory(pool).GetPrototype(pool.FindMessageTypeByName(name))
+
+
+def test_reflection_tells_what_is_spoken(weir):
+    with Scene(weir) as scene, scene.caller() as caller:
+        for version in ("v1", "v1alpha"):
+            reflection = Reflection(caller, version)
+            services = reflection.services()
+            expect(sorted(services), ["envoy.service.ratelimit.v3.RateLimitService", "grpc.health.v1.Health",
+                                      "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"])
+            pool = reflection.pool(services)
+            # Whatever is told is there: a method that isn't would be UNIMPLEMENTED.
+            for service in services:
+                for method in pool.FindServiceByName(service).methods:
+                    code, _ = caller.refused(b"\xff", f"/{service}/{method.name}")
+                    expect((method.full_name, code), (method.full_name, "INVALID_ARGUMENT"))
+            v3 = "envoy.service.ratelimit.v3."
+            for symbol in (v3 + "RateLimitService.ShouldRateLimit", v3 + "RateLimitResponse.RateLimit.Unit",
+                           v3 + "RateLimitResponse.RateLimit.unit", "google.protobuf.Struct"):
+                expect(reflection.ask(rls.nested(4, symbol.encode()))[0][0], 4)
+            base = b"envoy/config/core/v3/base.proto"
+            expect(reflection.ask(rls.nested(3, base), rls.nested(6, (v3 + "RateLimitRequest").encode()))[1],
+                   (5, rls.nested(1, (v3 + "RateLimitRequest").encode())))
+            for question in (rls.nested(3, b"other.proto"), rls.nested(4, b"envoy.service.ratelimit.v3"),
+                             rls.nested(4, (v3 + "Nothing").encode()), rls.nested(4, (v3 + "RateLimitRequest.").encode()),
+                             rls.nested(4, b""), rls.nested(4, b"."), rls.nested(6, b"other.Message"), rls.nested(5, b"")):
+                field, error = reflection.ask(question)[0]
+                expect((field, dict(rls.fields(error))[1]), (7, grpc.StatusCode.NOT_FOUND.value[0]))
+        path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        for question in (b"", b"\x22\x05a", rls.nested(4, b"\xff")):
+            expect(caller.refused(question, path)[0], "INVALID_ARGUMENT")
+
+
+def random_request(random, kind):
+    """A request with anything that it can have."""
+    text = ("", "a", "path", "/login", "\u00e9\u4e2d", "x" * 200, "nul\0inside")
+    asked = kind(domain="web", hits_addend=random.choice((0, 0, 1, 3, 2**32 - 1)))
+    for _ in range(random.randint(1, 12)):
+        descriptor = asked.descriptors.add(is_negative_hits=random.random() < 0.1)
+        for _ in range(random.randint(1, 4)):
+            descriptor.entries.add(key=random.choice(text) or "k", value=random.choice(text))
+        if random.random() < 0.3:
+            descriptor.limit.requests_per_unit = random.choice((0, 1, 5, 2**32 - 1))
+            descriptor.limit.unit = random.randint(1, 7)
+        if random.random() < 0.3:
+            descriptor.hits_addend.value = random.choice((0, 1, 7))
+    return asked
+
+
+def test_messages_are_as_protobuf_has_them(weir):
+    random = Random(int(os.environ.get("WEIR_SEED", "1")))
+    with Drop(weir, {"web.yaml": FILE}, {"LIMIT_RESPONSE_HEADERS_ENABLED": "true"}) as server, server.caller() as caller:
+        pool = Reflection(caller, "v1").pool(["envoy.service.ratelimit.v3.RateLimitService"])
+        ask_kind = message_class(pool, "envoy.service.ratelimit.v3.RateLimitRequest")
+        answer_kind = message_class(pool, "envoy.service.ratelimit.v3.RateLimitResponse")
+        for _ in range(300):
+            asked = random_request(random, ask_kind)
+            data = caller.method(asked.SerializeToString(), timeout=rig.PATIENCE, wait_for_ready=True)
+            answer = answer_kind.FromString(data)
+            expect(len(answer.statuses), len(asked.descriptors))
+            expect(answer.overall_code in (1, 2), True)
+            # What protobuf would write is what we write, to the byte.
+            expect(answer.SerializeToString(deterministic=True), data)
+            # A limit that comes along is told as it came.
+            for told, descriptor in zip(answer.statuses, asked.descriptors):
+                if descriptor.HasField("limit"):
+                    expect((told.current_limit.requests_per_unit, told.current_limit.unit),
+                           (descriptor.limit.requests_per_unit, descriptor.limit.unit))
 
 
 def test_what_is_no_http2_is_closed(weir):
