@@ -1,7 +1,8 @@
 /* grpc_door.h - what the files of the gRPC door share. See desk.h, grpc.h and rls_door.h.
  *
  * grpc_session.c hands each call to its method: grpc_methods.c has the table of them, and health,
- * which is answered at once; grpc_reflection.c says what these are; grpc_limit.c is the rate limit service. */
+ * which is answered at once; grpc_reflection.c says what these are; grpc_limit.c is the rate limit
+ * service. */
 
 #ifndef WEIR_DOOR_GRPC_DOOR_H
 #define WEIR_DOOR_GRPC_DOOR_H

@@ -86,7 +86,6 @@ static bool begin(void *context, struct weir_grpc_call *call)
     struct weir_grpc_session *session = context;
     struct weir_session *base = &session->base;
     weir_tally_count(base->desk->options.tally, WEIR_COUNT_REQUESTS_GRPC, 1);
-    base->whole++;
     weir_session_touch(base);
     const struct weir_grpc_method *method = weir_grpc_find(weir_grpc_path(call));
     if (method == NULL) {
@@ -115,7 +114,8 @@ static bool begin(void *context, struct weir_grpc_call *call)
 static void message(void *context, struct weir_grpc_call *call, struct weir_bytes bytes)
 {
     struct weir_grpc_visit *visit = weir_grpc_data(call);
-    (void)context;
+    struct weir_grpc_session *session = context;
+    session->base.whole++;
     if (visit->asked && !visit->method->streams) {
         weir_grpc_end(visit, WEIR_GRPC_INTERNAL, "one message was expected, and more came");
         return;
@@ -150,16 +150,24 @@ static const struct weir_grpc_ops grpc_ops = {
 
 /* ---- The session --------------------------------------------------------------------------- */
 
+/* Closes once all of `out` is sent. */
+static void give_up(struct weir_grpc_session *session)
+{
+    struct weir_session *base = &session->base;
+    const char *reason = weir_grpc_broken(session->grpc);
+    if (reason != NULL && !base->closing) {
+        weir_tally_count(base->desk->options.tally, WEIR_COUNT_BAD_GRPC, 1);
+        weir_log(base->desk->options.log, WEIR_LOG_LINE_DEBUG, "a gRPC connection is given up",
+                 "reason", reason, WEIR_LOG_END);
+    }
+    base->closing = true;
+}
+
 static size_t read_frames(struct weir_session *base, struct weir_bytes input)
 {
     struct weir_grpc_session *session = (struct weir_grpc_session *)base;
-    const char *reason = "";
-    if (input.len > 0 && !weir_grpc_receive(session->grpc, input, &reason)) {
-        struct weir_desk *desk = base->desk;
-        weir_tally_count(desk->options.tally, WEIR_COUNT_BAD_GRPC, 1);
-        weir_log(desk->options.log, WEIR_LOG_LINE_DEBUG, "a gRPC connection is given up", "reason",
-                 reason, WEIR_LOG_END);
-        base->closing = true;
+    if (input.len > 0 && !weir_grpc_receive(session->grpc, input, NULL)) {
+        give_up(session);
     }
     base->partial = weir_grpc_is_partial(session->grpc);
     if (base->closing || weir_grpc_has_to_send(session->grpc)) {
@@ -172,8 +180,8 @@ static void fill(struct weir_session *base)
 {
     struct weir_grpc_session *session = (struct weir_grpc_session *)base;
     weir_grpc_send(session->grpc, &base->out, FILL_BYTES);
-    if (base->out.len == 0 && weir_grpc_is_over(session->grpc)) {
-        base->closing = true;
+    if (weir_grpc_is_over(session->grpc)) {
+        give_up(session);
     }
 }
 

@@ -41,7 +41,7 @@ void weir_grpc_call_free(struct weir_grpc_call *call)
         grpc->calls = call->next;
     }
     grpc->call_count--;
-    grpc->open_count -= call->half_closed ? 0 : 1;
+    grpc->owing_count -= call->owing ? 1 : 0;
     weir_buffer_deinit(&call->text);
     weir_buffer_deinit(&call->in);
     weir_buffer_deinit(&call->out);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define BROKE_PROTOCOL "the peer broke the protocol, or took more than it may"
+
 /* What a peer may do before it is given up. */
 #define SETTINGS_MAX 32      /* entries of one SETTINGS frame */
 #define ACKS_MAX 100         /* answers to SETTINGS and PING that it leaves unread */
@@ -97,7 +99,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     }
     grpc->calls = call;
     grpc->call_count++;
-    grpc->open_count++;
+    call->owing = true;
+    grpc->owing_count++;
     (void)nghttp2_session_set_stream_user_data(session, call->stream, call);
     return 0;
 }
@@ -147,7 +150,7 @@ static void half_close(struct weir_grpc *grpc, struct weir_grpc_call *call)
         return;
     }
     call->half_closed = true;
-    grpc->open_count--;
+    weir_grpc_note_owed(call);
     if (call->finished || !call->begun) {
         return;
     }
@@ -349,8 +352,6 @@ bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes, const ch
         if (used < 0 || grpc->broken != NULL) {
             grpc->broken = grpc->broken != NULL ? grpc->broken : nghttp2_strerror((int)used);
             (void)nghttp2_session_terminate_session(grpc->session, NGHTTP2_ENHANCE_YOUR_CALM);
-        } else if (nghttp2_session_want_read(grpc->session) == 0) {
-            grpc->broken = "the peer broke the protocol, or took more than it may";
         }
     }
     if (ret_reason != NULL) {
@@ -369,10 +370,19 @@ void weir_grpc_send(struct weir_grpc *grpc, struct weir_buffer *out, size_t most
             if (len < 0 && grpc->broken == NULL) {
                 grpc->broken = nghttp2_strerror((int)len);
             }
-            return;
+            break;
         }
         weir_buffer_put(out, weir_bytes(bytes, (size_t)len));
     }
+    /* nghttp2 reads on until its GOAWAY is taken. */
+    if (grpc->broken == NULL && !grpc->draining && nghttp2_session_want_read(grpc->session) == 0) {
+        grpc->broken = BROKE_PROTOCOL;
+    }
+}
+
+const char *weir_grpc_broken(const struct weir_grpc *grpc)
+{
+    return grpc->broken;
 }
 
 bool weir_grpc_has_to_send(const struct weir_grpc *grpc)
@@ -404,5 +414,5 @@ uint32_t weir_grpc_calls(const struct weir_grpc *grpc)
 bool weir_grpc_is_partial(const struct weir_grpc *grpc)
 {
     return grpc->preface_left > 0 || grpc->frame_left > 0 || grpc->head_len > 0 ||
-           grpc->open_count > 0;
+           grpc->owing_count > 0;
 }

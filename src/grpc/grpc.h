@@ -72,6 +72,10 @@ bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes, const ch
 /* Appends what is to be sent now, at most about `most` bytes; the peer's windows are kept to. */
 void weir_grpc_send(struct weir_grpc *grpc, struct weir_buffer *out, size_t most);
 
+/* Why the connection is over, since weir_grpc_receive or weir_grpc_send; NULL: it is not, or was
+ * drained. Static. */
+const char *weir_grpc_broken(const struct weir_grpc *grpc);
+
 /* Whether weir_grpc_send has something to give now. */
 bool weir_grpc_has_to_send(const struct weir_grpc *grpc);
 
@@ -88,7 +92,7 @@ uint32_t weir_grpc_calls(const struct weir_grpc *grpc);
  * there are calls. */
 size_t weir_grpc_backlog(const struct weir_grpc *grpc);
 
-/* Whether a call, or a frame, has begun to come and is not whole. */
+/* Whether a frame, or what a call asks, has begun to come and is not whole. */
 bool weir_grpc_is_partial(const struct weir_grpc *grpc);
 
 /* ---- Calls -------------------------------------------------------------------------------- */

@@ -45,9 +45,19 @@ static size_t tell(struct weir_grpc_call *call, struct weir_bytes bytes)
         }
         const struct weir_bytes message = weir_bytes(bytes.ptr + used + WEIR_GRPC_PREFIX, len);
         used += WEIR_GRPC_PREFIX + len;
+        call->heard = true;
         options->ops->message(options->context, call, message);
     }
     return call->finished ? bytes.len : used;
+}
+
+void weir_grpc_note_owed(struct weir_grpc_call *call)
+{
+    const bool owing = !call->half_closed && (!call->heard || call->in.len > 0);
+    if (owing != call->owing) {
+        call->owing = owing;
+        call->grpc->owing_count += owing ? 1U : UINT32_MAX;
+    }
 }
 
 void weir_grpc_take_body(struct weir_grpc_call *call, struct weir_bytes bytes)
@@ -71,4 +81,5 @@ void weir_grpc_take_body(struct weir_grpc_call *call, struct weir_bytes bytes)
     } else if (call->in.len == 0 && call->in.room > 0) {
         weir_buffer_deinit(&call->in);
     }
+    weir_grpc_note_owed(call);
 }

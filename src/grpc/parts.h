@@ -40,6 +40,8 @@ struct weir_grpc_call {
     bool is_grpc; /* content-type */
     bool begun;   /* the owner knows of it */
     bool half_closed;
+    bool heard; /* a whole message has come */
+    bool owing; /* none has, or a part of another */
     bool headers_sent;
     bool deferred; /* nghttp2 waits for more of `out` */
     bool finished;
@@ -61,7 +63,7 @@ struct weir_grpc {
     nghttp2_mem memory;
     struct weir_grpc_call *calls; /* a list */
     uint32_t call_count;
-    uint32_t open_count; /* of those, which the peer has not half-closed */
+    uint32_t owing_count; /* of those, which the peer has not sent the whole of */
     uint32_t resets; /* calls that the peer reset before they were answered, less those answered */
     uint32_t empty_frames; /* DATA without data, in a row */
     const char *broken;    /* why it is over; NULL: it is not */
@@ -86,6 +88,9 @@ bool weir_grpc_read_timeout(struct weir_bytes text, int64_t *ret_us);
 
 /* Takes bytes of a call's body: tells the owner of each message that is whole. */
 void weir_grpc_take_body(struct weir_grpc_call *call, struct weir_bytes bytes);
+
+/* Counts a call among those whose peer owes the rest of what it began, or no longer. */
+void weir_grpc_note_owed(struct weir_grpc_call *call);
 
 /* ---- call.c ---- */
 
