@@ -21,8 +21,8 @@ complete -c weir -n "not __fish_seen_subcommand_from $commands" -a help -d 'Show
 complete -c weir -n '__fish_seen_subcommand_from help' -a 'serve validate explain check limit reset refund stats top store bench demo'
 
 complete -c weir -n '__fish_seen_subcommand_from serve' -s c -l config -r -F -d 'The configuration'
-complete -c weir -n '__fish_seen_subcommand_from serve' -l envoy-config -r -F -d 'A folder of envoyproxy/ratelimit'
-complete -c weir -n '__fish_seen_subcommand_from serve' -l envoy -d 'The folder that RUNTIME_ROOT and others name'
+complete -c weir -n '__fish_seen_subcommand_from serve validate' -l envoy-config -r -F -d 'A folder of envoyproxy/ratelimit'
+complete -c weir -n '__fish_seen_subcommand_from serve validate' -l envoy -d 'The folder that RUNTIME_ROOT and others name'
 complete -c weir -n '__fish_seen_subcommand_from check reset refund bench' -s l -l limit -x -d 'What is allowed, as 5/10s'
 complete -c weir -n '__fish_seen_subcommand_from explain check reset refund stats bench' -s s -l store -x -a '(
     printf "%s\t%s\n" memory: "A table in this process" redis:// "What machines share"

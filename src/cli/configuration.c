@@ -3,23 +3,39 @@
 #include "cli/configuration.h"
 
 #include "cli/message.h"
+#include "envoy/envoy.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* Tells what there is to say; whether there is a configuration. */
+static bool tell(const struct cli_command *command, enum weir_status status,
+                 struct weir_buffer *messages)
+{
+    if (messages->len > 0) {
+        (void)fwrite(messages->bytes, 1, messages->len, stderr);
+    }
+    if (status == WEIR_ERR_NO_MEMORY) {
+        cli_complain(command->name, "%s", weir_strerror(status));
+    }
+    weir_buffer_deinit(messages);
+    return status == WEIR_OK;
+}
 
 bool cli_config_open(const struct cli_command *command, const char *path, bool review,
                      struct weir_config **ret_config)
 {
     struct weir_buffer messages = {0};
     const enum weir_status status = weir_config_read(path, review, &messages, ret_config);
-    if (messages.len > 0) {
-        (void)fwrite(messages.bytes, 1, messages.len, stderr);
-    }
-    if (status == WEIR_ERR_NO_MEMORY) {
-        cli_complain(command->name, "%s", weir_strerror(status));
-    }
-    weir_buffer_deinit(&messages);
-    return status == WEIR_OK;
+    return tell(command, status, &messages);
+}
+
+bool cli_envoy_open(const struct cli_command *command, const char *path,
+                    struct weir_config **ret_config)
+{
+    struct weir_buffer messages = {0};
+    const enum weir_status status = weir_envoy_read(path, &messages, ret_config);
+    return tell(command, status, &messages);
 }
 
 struct cli_limit_text cli_limit_text(const struct weir_limit *limit)

@@ -14,6 +14,11 @@
 bool cli_config_open(const struct cli_command *command, const char *path, bool review,
                      struct weir_config **ret_config);
 
+/* Likewise the folder of envoyproxy/ratelimit's files, and its environment; NULL: the folder that
+ * this names. */
+bool cli_envoy_open(const struct cli_command *command, const char *path,
+                    struct weir_config **ret_config);
+
 /* The limit's canonical text. */
 struct cli_limit_text {
     char text[WEIR_TEXT_MAX];

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/target.h"
 #include "json/json.h"
+#include "rls/rls.h"
 
 #include <string.h>
 
@@ -122,6 +123,26 @@ static void print_rules(struct cli_output *output, const struct weir_policy *pol
     weir_buffer_deinit(&text);
 }
 
+/* As /rlconfig lists them. */
+static void print_rls_rules(struct cli_output *output, const struct weir_rls_policy *policy)
+{
+    struct weir_buffer text = {0};
+    weir_rls_policy_dump(policy, &text);
+    struct weir_bytes rest = weir_buffer_bytes(&text);
+    for (size_t i = 0; rest.len > 0 && i < SHOWN_MAX; i++) {
+        const char *mark = memchr(rest.ptr, '\n', rest.len);
+        const size_t len = mark != NULL ? (size_t)(mark - rest.ptr) + 1 : rest.len;
+        cli_put_text(output, i == 0 ? "  rules    " : "           ");
+        cli_put(output, rest.ptr, len);
+        rest = weir_bytes(rest.ptr + len, rest.len - len);
+    }
+    const size_t count = weir_rls_policy_count(policy);
+    if (count > SHOWN_MAX) {
+        cli_print(output, "           and %s more\n", cli_number_words(count - SHOWN_MAX).text);
+    }
+    weir_buffer_deinit(&text);
+}
+
 static void print_memory(struct cli_output *output, const struct weir_config *config)
 {
     const struct estimate estimate = estimate_store(config->store);
@@ -144,7 +165,8 @@ static void print_memory(struct cli_output *output, const struct weir_config *co
 static void print_summary(struct cli_output *output, const char *path,
                           const struct weir_config *config)
 {
-    const size_t count = weir_policy_count(config->policy);
+    const size_t count = config->rls != NULL ? weir_rls_policy_count(config->rls)
+                                             : weir_policy_count(config->policy);
     cli_put_styled(output, CLI_BOLD, path);
     cli_put_text(output, " ");
     cli_put_styled(output, CLI_GREEN, "is right");
@@ -152,7 +174,11 @@ static void print_summary(struct cli_output *output, const char *path,
               count == 1 ? "" : "s", config->file_count, config->file_count == 1 ? "" : "s",
               cli_url_shown(config->store, NULL).text);
     print_listeners(output, config);
-    print_rules(output, config->policy);
+    if (config->rls != NULL) {
+        print_rls_rules(output, config->rls);
+    } else {
+        print_rules(output, config->policy);
+    }
     print_memory(output, config);
 }
 
@@ -186,6 +212,37 @@ static void write_rule(struct weir_json_writer *json, const struct weir_rule_spe
     weir_json_put_name(json, "shadow");
     weir_json_put_boolean(json, rule->shadow);
     weir_json_put_object_end(json);
+}
+
+static void write_rls_rule(struct weir_json_writer *json, const struct weir_rls_rule *rule)
+{
+    weir_json_put_object(json);
+    weir_json_put_name(json, "name");
+    weir_json_put_string(json, rule->full_key);
+    weir_json_put_name(json, "limit");
+    if (rule->spec->limit != NULL) {
+        weir_json_put_text(json, cli_limit_text(rule->spec->limit).text);
+    } else {
+        weir_json_put_null(json);
+    }
+    weir_json_put_name(json, "shadow");
+    weir_json_put_boolean(json, rule->spec->shadow_mode);
+    weir_json_put_object_end(json);
+}
+
+static void write_rules(struct weir_json_writer *json, const struct weir_config *config)
+{
+    weir_json_put_array(json);
+    if (config->rls != NULL) {
+        for (size_t i = 0; i < weir_rls_policy_count(config->rls); i++) {
+            write_rls_rule(json, weir_rls_policy_rule(config->rls, i));
+        }
+    } else {
+        for (size_t i = 0; i < weir_policy_count(config->policy); i++) {
+            write_rule(json, weir_policy_rule(config->policy, i));
+        }
+    }
+    weir_json_put_array_end(json);
 }
 
 static void write_listeners(struct weir_json_writer *json, const struct weir_config *config)
@@ -233,11 +290,7 @@ static void write_summary(struct weir_json_writer *json, const char *path,
     weir_json_put_name(json, "listen");
     write_listeners(json, config);
     weir_json_put_name(json, "rules");
-    weir_json_put_array(json);
-    for (size_t i = 0; i < weir_policy_count(config->policy); i++) {
-        write_rule(json, weir_policy_rule(config->policy, i));
-    }
-    weir_json_put_array_end(json);
+    write_rules(json, config);
     weir_json_put_object_end(json);
 }
 
@@ -259,19 +312,37 @@ static bool print_json(struct cli_output *output, const char *path,
 
 /* ---- The command -------------------------------------------------------------------------- */
 
-static enum cli_exit run(const struct cli_command *command, const struct cli_settings *settings)
+/* Reads what is named: a file of weir's, or a folder of envoyproxy/ratelimit's. */
+static bool read_named(const struct cli_command *command, const struct cli_settings *settings,
+                       const char **ret_name, struct weir_config **ret_config)
 {
-    struct weir_config *config = NULL;
-    struct cli_output output;
+    const bool envoy = settings->envoy || settings->envoy_config != NULL;
+    if (envoy && settings->operand_count > 0) {
+        cli_complain(command->name, "FILE is a file of weir's and --envoy-config a folder of "
+                                    "envoyproxy/ratelimit's: name one of them");
+        return false;
+    }
+    if (envoy) {
+        *ret_name = settings->envoy_config != NULL ? settings->envoy_config : "the environment";
+        return cli_envoy_open(command, settings->envoy_config, ret_config);
+    }
     if (settings->operand_count != 1) {
         cli_complain(command->name,
                      settings->operand_count == 0 ? "a FILE is needed, as weir.yaml; " CLI_SEE_HELP
                                                   : "one FILE at a time; " CLI_SEE_HELP,
                      command->name);
-        return CLI_ERROR;
+        return false;
     }
-    const char *path = settings->operands[0];
-    if (!cli_config_open(command, path, true, &config)) {
+    *ret_name = settings->operands[0];
+    return cli_config_open(command, *ret_name, true, ret_config);
+}
+
+static enum cli_exit run(const struct cli_command *command, const struct cli_settings *settings)
+{
+    struct weir_config *config = NULL;
+    struct cli_output output;
+    const char *path;
+    if (!read_named(command, settings, &path, &config)) {
         return CLI_ERROR;
     }
     enum cli_exit code = CLI_ERROR;
@@ -291,17 +362,20 @@ static enum cli_exit run(const struct cli_command *command, const struct cli_set
     return code;
 }
 
-static const enum cli_option_id options[] = {CLI_OPTION_JSON, CLI_OPTION_COLOR, CLI_OPTION_HELP};
+static const enum cli_option_id options[] = {CLI_OPTION_ENVOY_CONFIG, CLI_OPTION_ENVOY,
+                                             CLI_OPTION_JSON, CLI_OPTION_COLOR, CLI_OPTION_HELP};
 
 const struct cli_command cli_command_validate = {
     .name = "validate",
-    .operands = "FILE [OPTION...]",
+    .operands = "FILE | --envoy-config DIR | --envoy",
     .summary = "say what is wrong with a configuration, and what it comes to",
-    .details = "Reads FILE as weir serve would, without serving. What is wrong, all of it, and "
-               "what is\n"
-               "suspect, as a rule that can never match, goes to standard error with file, line "
-               "and column;\n"
-               "what the file comes to, with the memory that it takes, to standard output.",
+    .details =
+        "Reads FILE as weir serve would, without serving. What is wrong, all of it, and "
+        "what is\n"
+        "suspect, as a rule that can never match, goes to standard error with file, line "
+        "and column;\n"
+        "what the file comes to, with the memory that it takes, to standard output. With\n"
+        "--envoy-config, likewise a folder of envoyproxy/ratelimit's files and its environment.",
     .examples = "  weir validate weir.yaml\n"
                 "  weir validate weir.yaml --json\n",
     .options = options,

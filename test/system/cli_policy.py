@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """cli_policy - weir validate and weir explain: what they say of files, for people and for programs."""
 
+import json
 import os
 import sys
 
@@ -85,6 +86,29 @@ def test_validate_opens_nothing(weir):
         expect((done.code, done.err), (0, ""))
         assert "hunter2" not in done.out and "redis://:***@127.0.0.1:1/0" in done.out, done.out
     assert "room for 65,536 keys" in weir.run("validate", secret).out
+
+
+def test_validate_reads_files_of_envoyproxy_ratelimit(weir):
+    folder = weir.file("config")
+    os.makedirs(folder)
+    path = os.path.join(folder, "web.yaml")
+    limit = "{unit: day, requests_per_unit: 3}"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("domain: web\ndescriptors:\n  - {key: path, shadow_mode: true, rate_limit: " + limit + "}\n")
+    done = weir.run("validate", "--envoy-config", folder)
+    expect((done.code, done.err), (0, ""))
+    assert f"{folder} is right: 1 rule, 1 file" in done.out and "web.path: unit=DAY requests_per_unit=3" in done.out, done.out
+    assert "grpc 127.0.0.1:8081" in done.out, done.out
+    done = weir.run("validate", "--envoy-config", folder, "--json")
+    expect(json.loads(done.out)["rules"], [{"name": "web.path", "limit": "3/d calendar-window epoch", "shadow": True}])
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("  - {key: other, rate_limit: {unit: eon, requests_per_unit: 3}}\n")
+    done = weir.run("validate", "--envoy-config", folder)
+    expect((done.code, done.out), (2, ""))
+    assert done.err.startswith(f"{path}:4:"), done.err
+    done = weir.run("validate", "--envoy-config", folder, "weir.yaml")
+    expect((done.code, done.err), (2, "weir validate: FILE is a file of weir's and --envoy-config a folder of "
+                                      "envoyproxy/ratelimit's: name one of them\n"))
 
 
 def test_wrong_use(weir):
