@@ -45,6 +45,51 @@ def serve(weir):
     return Side(weir.folder, "weir", [weir.path, "serve", "--envoy-config", os.path.join(EXAMPLE, "config")], {})
 
 
+BULK = """\
+                        - match: {prefix: /bulk}
+                          route: {cluster: application}
+                          typed_per_filter_config:
+                            envoy.filters.http.ratelimit:
+                              "@type": type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute
+                              rate_limits:
+                                - hits_addend: {number: 4}
+                                  actions:
+                                  - header_value_match: {descriptor_value: bulk, headers: [{name: x-bulk, present_match: true}]}
+"""
+FIRST = "                        - match: {prefix: /search}\n"
+
+RULES = """\
+domain: site
+descriptors:
+  - key: header_match
+    value: bulk
+    rate_limit: {unit: hour, requests_per_unit: 10}
+  - key: remote_address
+    rate_limit: {unit: hour, requests_per_unit: 3, on_error: deny}
+  - key: generic_key
+    value: search
+    descriptors:
+      - key: user
+        rate_limit: {unit: hour, requests_per_unit: 2, on_error: allow}
+"""
+
+
+class Own(Side):
+    """weir with a file of the test's own."""
+
+    def __init__(self, weir, text, env):
+        fetch()
+        self.config = weir.file("config")
+        os.makedirs(self.config)
+        self.write(text)
+        super().__init__(weir.folder, "weir", [weir.path, "serve", "--envoy-config", self.config], env)
+
+    def write(self, text):
+        with open(os.path.join(self.config, ".site.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(os.path.join(self.config, ".site.yaml"), os.path.join(self.config, "site.yaml"))
+
+
 def ports_of(side, application):
     return {3000: application.port, 8081: side.ports["GRPC_"].number}
 
@@ -60,6 +105,35 @@ def test_an_address_and_a_user_have_a_limit_each(weir):
         expect(envoy.get("/", "127.0.0.3").status, 200)
         expect([envoy.get("/search", **{"x-user": "ann"}).status for _ in range(3)], [200, 200, 429])
         expect(envoy.get("/search", **{"x-user": "bob"}).status, 200)
+
+
+def test_a_request_that_matches_takes_several_hits(weir):
+    with Own(weir, RULES, {}) as side, Application() as application, \
+            Envoy(weir, ports_of(side, application), (FIRST, BULK + FIRST)) as envoy:
+        for left in ("6", "2"):
+            answer = envoy.get("/bulk", **{"x-bulk": "1"})
+            expect((answer.status, answer.headers["x-ratelimit-remaining"]), (200, left))
+        expect(envoy.get("/bulk", **{"x-bulk": "1"}).status, 429)
+        expect([envoy.get("/bulk").status for _ in range(3)], [200] * 3)
+
+
+def test_a_file_that_changes_is_felt(weir):
+    with Own(weir, RULES, {}) as side, Application() as application, Envoy(weir, ports_of(side, application)) as envoy:
+        expect([envoy.get("/", "127.0.0.2").status for _ in range(4)], [200, 200, 200, 429])
+        side.write(RULES.replace("requests_per_unit: 3", "requests_per_unit: 1000"))
+        rig.wait(lambda: envoy.get("/", "127.0.0.2").status == 200, "the raised limit is felt")
+
+
+def test_a_store_that_hangs_is_answered_for_in_time(weir):
+    with rig.Redis() as redis, Application() as application, \
+            Own(weir, RULES, {"REDIS_URL": f"127.0.0.1:{redis.port}", "REDIS_TIMEOUT": "10s"}) as side, \
+            Envoy(weir, ports_of(side, application)) as envoy:
+        expect(envoy.get("/", "127.0.0.2").status, 200)
+        redis.pause()
+        # By each rule's on_error, and not by failure_mode_deny, which would let all of them pass.
+        expect([envoy.get("/", "127.0.0.2").status for _ in range(3)], [429] * 3)
+        expect([envoy.get("/search", **{"x-user": "ann"}).status for _ in range(3)], [200] * 3)
+        redis.resume()
 
 
 def without_weir(weir, replacing, status):
