@@ -24,6 +24,7 @@ import rls  # noqa: E402
 FETCHED = os.environ.get("WEIR_ENVOY", os.path.join(ROOT, "build", "envoy"))
 SEED = int(os.environ.get("WEIR_SEED", "0")) or int.from_bytes(os.urandom(4), "little")
 REQUESTS = 2000
+FILES = 8  # pairs of them
 TRIES = 5
 OK, OVER = 1, 2
 MINUTE, HOUR, DAY = 2, 3, 4
@@ -258,6 +259,84 @@ def test_random_requests(weir):
 def test_with_headers_metadata_and_a_prefix(weir):
     compare(weir, {"LIMIT_RESPONSE_HEADERS_ENABLED": "true", "RESPONSE_DYNAMIC_METADATA": "true",
                    "CACHE_KEY_PREFIX": "mine:", "NEAR_LIMIT_RATIO": "0.5"}, SEED + 1)
+
+
+@anew
+def test_in_shadow_mode_all_pass(weir):
+    with Pair(weir, environment={"SHADOW_MODE": "true"}) as pair:
+        for _ in range(10):
+            original, ours = pair.ask({"domain": "shop", "descriptors": [{"entries": [("plain", "a")]},
+                                                                         {"entries": [("never", "")]}]})
+            expect(ours, original)
+            expect(original["overall"], OK)
+
+
+KEYS = ["a", "b", "c", "d"]
+PATTERNS = ["one", "two", "us1", "us*", "u*", "a*"]
+UNITS = ["minute", "hour", "day", "week", "month", "year"]
+
+
+def some_limit(chance, names):
+    """And what it is called, if it is."""
+    limit = {"unlimited": True} if chance.random() < 0.1 else {"unit": chance.choice(UNITS),
+                                                              "requests_per_unit": chance.randint(0, 9)}
+    if names and chance.random() < 0.2:
+        limit["replaces"] = [{"name": name} for name in chance.sample(names, min(len(names), chance.randint(1, 2)))]
+    if chance.random() < 0.3:
+        limit["name"] = f"limit{len(names)}"
+        names.append(limit["name"])
+    return limit
+
+
+def some_level(chance, depth, names):
+    """Descriptors, with others in them."""
+    found = {}
+    for _ in range(chance.randint(2, 6)):
+        rule = {"key": chance.choice(KEYS)}
+        if chance.random() < 0.6:
+            rule["value"] = chance.choice(PATTERNS)
+        if chance.random() < 0.75:
+            rule["rate_limit"] = some_limit(chance, names)
+        for flag in ("shadow_mode", "detailed_metric", "value_to_metric"):
+            if chance.random() < 0.15:
+                rule[flag] = True
+        if rule.get("value", "").endswith("*") and chance.random() < 0.3:
+            rule["share_threshold"] = True
+        if depth < 3 and chance.random() < 0.5:
+            rule["descriptors"] = some_level(chance, depth + 1, names)
+        found[rule["key"], rule.get("value")] = rule
+    return list(found.values())
+
+
+def some_path(chance):
+    """Entries, of as many levels as there may be, and one more."""
+    values = ["one", "two", "us1", "us2", "u3", "a1", "a2", "x", ""]
+    entries = [(chance.choice(KEYS), chance.choice(values)) for _ in range(chance.choice([1, 1, 2, 2, 3, 4]))]
+    return {"entries": entries, **({"hits": chance.randint(1, 3)} if chance.random() < 0.2 else {})}
+
+
+@anew
+def test_random_files(weir):
+    """Also where two of them are of one domain, and merged."""
+    print(f"# WEIR_SEED={SEED}", flush=True)
+    chance = random.Random(SEED + 2)
+    codes = set()
+    for _ in range(FILES):
+        names = []
+        halves = [some_level(chance, 1, names) for _ in range(2)]
+        taken = {(rule["key"], rule.get("value")) for rule in halves[0]}
+        halves[1] = [rule for rule in halves[1] if (rule["key"], rule.get("value")) not in taken]
+        # JSON is YAML.
+        files = {f"{i}.yaml": json.dumps({"domain": "shop", "descriptors": half}) for i, half in enumerate(halves)}
+        with Pair(weir, files, {"MERGE_DOMAIN_CONFIG": "true", "RESPONSE_DYNAMIC_METADATA": "true"}) as pair:
+            expect(*[sorted(side.debug("/rlconfig").body.splitlines()) for side in reversed(pair.sides)], str(files))
+            for _ in range(REQUESTS // 10):
+                found = [some_path(chance) for _ in range(chance.randint(1, 4))]
+                asked = {"domain": "shop", "descriptors": list({each["entries"][0][0]: each for each in found}.values())}
+                original, ours = pair.ask(asked)
+                expect(ours, original, f"{asked} by {files}")
+                codes.add(original["overall"])
+    expect(codes, {OK, OVER})
 
 
 @anew
