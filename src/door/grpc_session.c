@@ -166,11 +166,11 @@ static void give_up(struct weir_grpc_session *session)
 static size_t read_frames(struct weir_session *base, struct weir_bytes input)
 {
     struct weir_grpc_session *session = (struct weir_grpc_session *)base;
-    if (input.len > 0 && !weir_grpc_receive(session->grpc, input, NULL)) {
+    if (input.len > 0 && !weir_grpc_receive(session->grpc, input)) {
         give_up(session);
     }
     base->partial = weir_grpc_is_partial(session->grpc);
-    if (base->closing || weir_grpc_has_to_send(session->grpc)) {
+    if (base->closing || weir_grpc_has_to_send(session->grpc) || weir_grpc_is_over(session->grpc)) {
         weir_session_touch(base);
     }
     return input.len;

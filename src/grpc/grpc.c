@@ -165,6 +165,7 @@ static void half_close(struct weir_grpc *grpc, struct weir_grpc_call *call)
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct weir_grpc *grpc = context;
+    grpc->leaving = grpc->leaving || frame->hd.type == NGHTTP2_GOAWAY;
     if (frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0 &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
         if (++grpc->empty_frames > EMPTY_FRAMES_MAX) {
@@ -343,7 +344,7 @@ static void follow(struct weir_grpc *grpc, struct weir_bytes bytes)
     }
 }
 
-bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes, const char **ret_reason)
+bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes)
 {
     if (grpc->broken == NULL) {
         follow(grpc, bytes);
@@ -354,10 +355,12 @@ bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes, const ch
             (void)nghttp2_session_terminate_session(grpc->session, NGHTTP2_ENHANCE_YOUR_CALM);
         }
     }
-    if (ret_reason != NULL) {
-        *ret_reason = grpc->broken;
-    }
     return grpc->broken == NULL;
+}
+
+static bool ends_well(const struct weir_grpc *grpc)
+{
+    return (grpc->draining || grpc->leaving) && grpc->call_count == 0;
 }
 
 void weir_grpc_send(struct weir_grpc *grpc, struct weir_buffer *out, size_t most)
@@ -374,8 +377,9 @@ void weir_grpc_send(struct weir_grpc *grpc, struct weir_buffer *out, size_t most
         }
         weir_buffer_put(out, weir_bytes(bytes, (size_t)len));
     }
-    /* nghttp2 reads on until its GOAWAY is taken. */
-    if (grpc->broken == NULL && !grpc->draining && nghttp2_session_want_read(grpc->session) == 0) {
+    /* nghttp2 reads on until its GOAWAY is taken; and no more either where a side has said goodbye
+     * and no call is left. */
+    if (grpc->broken == NULL && !ends_well(grpc) && nghttp2_session_want_read(grpc->session) == 0) {
         grpc->broken = BROKE_PROTOCOL;
     }
 }
@@ -402,7 +406,7 @@ void weir_grpc_drain(struct weir_grpc *grpc)
 
 bool weir_grpc_is_over(const struct weir_grpc *grpc)
 {
-    return (grpc->broken != NULL || (grpc->draining && grpc->call_count == 0)) &&
+    return (grpc->broken != NULL || ends_well(grpc)) &&
            nghttp2_session_want_write(grpc->session) == 0;
 }
 

@@ -66,14 +66,14 @@ struct weir_grpc *weir_grpc_new(const struct weir_grpc_options *options);
 void weir_grpc_free(struct weir_grpc *grpc);
 
 /* Takes in all of `bytes`. False: the connection is over; what weir_grpc_send then gives is a last
- * word, and `ret_reason` (static, may be NULL) says why. */
-bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes, const char **ret_reason);
+ * word, and weir_grpc_broken says why. */
+bool weir_grpc_receive(struct weir_grpc *grpc, struct weir_bytes bytes);
 
 /* Appends what is to be sent now, at most about `most` bytes; the peer's windows are kept to. */
 void weir_grpc_send(struct weir_grpc *grpc, struct weir_buffer *out, size_t most);
 
-/* Why the connection is over, since weir_grpc_receive or weir_grpc_send; NULL: it is not, or was
- * drained. Static. */
+/* Why the connection is over, since weir_grpc_receive or weir_grpc_send; NULL: it is not, or ended
+ * well, by weir_grpc_drain or the peer's GOAWAY. Static. */
 const char *weir_grpc_broken(const struct weir_grpc *grpc);
 
 /* Whether weir_grpc_send has something to give now. */
@@ -82,7 +82,8 @@ bool weir_grpc_has_to_send(const struct weir_grpc *grpc);
 /* No new calls (GOAWAY); those under way go on. */
 void weir_grpc_drain(struct weir_grpc *grpc);
 
-/* Whether nothing will ever come of it: drained or broken, no call left, nothing to send. */
+/* Whether nothing will ever come of it: broken, or drained or left by its peer with no call under
+ * way; and nothing to send. */
 bool weir_grpc_is_over(const struct weir_grpc *grpc);
 
 /* Calls under way. */

@@ -68,6 +68,7 @@ struct weir_grpc {
     uint32_t empty_frames; /* DATA without data, in a row */
     const char *broken;    /* why it is over; NULL: it is not */
     bool draining;
+    bool leaving; /* the peer has sent GOAWAY: no more calls come */
     /* Where in a frame the input ends. */
     uint32_t preface_left;
     uint32_t frame_left; /* of its payload */

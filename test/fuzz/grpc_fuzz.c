@@ -57,11 +57,11 @@ static void try(const uint8_t *data, size_t size, size_t piece, bool greets)
         .ops = &ops, .context = &counts, .streams = 8, .header_bytes = 4096, .message_bytes = 4096};
     struct weir_grpc *grpc = weir_grpc_new(&options);
     assert(grpc != NULL);
-    bool good = !greets || weir_grpc_receive(grpc, weir_bytes(PREFACE, 33), NULL);
+    bool good = !greets || weir_grpc_receive(grpc, weir_bytes(PREFACE, 33));
     for (size_t at = 0; at < size && good; at += piece) {
         const size_t some = size - at < piece ? size - at : piece;
         struct weir_buffer out = {0};
-        good = weir_grpc_receive(grpc, weir_bytes(data + at, some), NULL);
+        good = weir_grpc_receive(grpc, weir_bytes(data + at, some));
         weir_grpc_send(grpc, &out, 65536);
         assert(weir_grpc_calls(grpc) <= 8 + 1);
         weir_buffer_deinit(&out);

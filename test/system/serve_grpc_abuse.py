@@ -258,7 +258,34 @@ def test_who_is_idle_is_told_to_go(weir):
             peer.send(call(1))
             expect(rls.response(peer.answer(1))["code"], "OK")
             expect(peer.last_word(), 0)
+        # Also where it takes nothing of what it asked for.
+        with Peer(scene.port.number, struct.pack(">HI", 4, 0)) as peer:
+            peer.send(call(1))
+            expect(peer.last_word(), 0)
         scene.honest, scene.asked = Peer(scene.port.number), -1
+
+
+def test_who_says_goodbye_is_let_go(weir):
+    goodbye = frame(GOAWAY, 0, 0, struct.pack(">II", 0, 0))
+    bad = 'weir_requests_bad_total{door="grpc"} 0\n'
+    with Scene(weir) as scene:
+        for parts in ([call(1), goodbye], [begin(1), goodbye, body(1, rls.request("web", rls.descriptor(("n", "1"))))]):
+            with Peer(scene.port.number) as peer:
+                for part in parts:
+                    peer.send(part)
+                expect(rls.response(peer.answer(1))["code"], "OK")
+                expect(peer.last_word(), None)
+        with Peer(scene.port.number) as peer:
+            peer.send(call(1))
+            expect(rls.response(peer.answer(1))["code"], "OK")
+            peer.send(goodbye)
+            expect(peer.last_word(), None)
+        expect(bad in ask(scene.server.port.number, "GET", "/metrics").body, True)
+        # Who breaks the protocol amid a call is counted, and closed at once, also having said goodbye.
+        with Peer(scene.port.number) as peer:
+            peer.send(begin(1) + goodbye + frame(PING, 0, 1, b"12345678"))
+            expect(peer.last_word() != 0, True)
+        expect(bad in ask(scene.server.port.number, "GET", "/metrics").body, False)
 
 
 def test_garbage_in_frames(weir):

@@ -177,7 +177,8 @@ static bool give(struct ends *ends, const void *bytes, size_t len)
     bool good = true;
     while (len > 0 && good) {
         const size_t some = ends->piece > 0 && ends->piece < len ? ends->piece : len;
-        good = weir_grpc_receive(ends->server, weir_bytes(at, some), &ends->reason);
+        good = weir_grpc_receive(ends->server, weir_bytes(at, some));
+        ends->reason = weir_grpc_broken(ends->server);
         at += some;
         len -= some;
     }
