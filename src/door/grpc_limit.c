@@ -99,7 +99,7 @@ void weir_grpc_answer(struct weir_session *session, struct weir_exchange *exchan
         return;
     }
     weir_buffer_clear(&desk->scratch);
-    weir_rls_encode(&response, &exchange->rls->arena, &desk->scratch);
+    weir_rls_encode(&response, &desk->scratch);
     if (desk->scratch.failed) {
         weir_grpc_end(visit, WEIR_GRPC_RESOURCE_EXHAUSTED, "no memory");
         return;

@@ -1,8 +1,8 @@
 /* wire.h - requests and responses of the rate limit service as protobuf (wire.c) and as proto3's
- * JSON (json.c).
+ * JSON (json_read.c, json_write.c).
  *
- * Text fields are read as bytes and held to be UTF-8 here: protobuf-c would end a string at its
- * first NUL, so that two keys would be one. What is not known is passed over, as proto3 wants. */
+ * Texts are held to be UTF-8, and may hold NULs: docs/decisions/0012 says why no library reads
+ * them. What is not known is passed over, as proto3 wants. */
 
 #ifndef WEIR_RLS_WIRE_H
 #define WEIR_RLS_WIRE_H
@@ -17,8 +17,7 @@ WEIR_MUST_CHECK enum weir_status weir_rls_decode(struct weir_bytes bytes, struct
                                                  struct weir_error *ret_error);
 
 /* Appends a RateLimitResponse. */
-void weir_rls_encode(const struct weir_rls_response *response, struct weir_arena *arena,
-                     struct weir_buffer *out);
+void weir_rls_encode(const struct weir_rls_response *response, struct weir_buffer *out);
 
 /* The same in proto3's JSON: names in lowerCamelCase or as in the .proto, numbers also as strings,
  * enums by name or number, null for what is absent. Unknown fields are refused, as protojson does.

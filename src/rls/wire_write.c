@@ -100,10 +100,8 @@ static void put_fields(struct weir_buffer *out, const struct weir_rls_value *val
 }
 /* NOLINTEND(misc-no-recursion) */
 
-void weir_rls_encode(const struct weir_rls_response *response, struct weir_arena *arena,
-                     struct weir_buffer *out)
+void weir_rls_encode(const struct weir_rls_response *response, struct weir_buffer *out)
 {
-    (void)arena;
     weir_proto_put_number(out, 1, (uint64_t)response->overall);
     for (size_t i = 0; i < response->status_count; i++) {
         put_status(out, &response->statuses[i]);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct weir_rls_response response = {
             .overall = WEIR_RLS_OK, .headers = headers, .header_count = count};
         struct weir_buffer out = {0};
-        weir_rls_encode(&response, &arena, &out);
+        weir_rls_encode(&response, &out);
         weir_rls_json_encode(&response, &out);
         assert(!out.failed);
         weir_buffer_deinit(&out);

@@ -101,6 +101,10 @@ def test_validate_reads_files_of_envoyproxy_ratelimit(weir):
     assert "grpc 127.0.0.1:8081" in done.out, done.out
     done = weir.run("validate", "--envoy-config", folder, "--json")
     expect(json.loads(done.out)["rules"], [{"name": "web.path", "limit": "3/d calendar-window epoch", "shadow": True}])
+    # The same by the variables that name the folder.
+    named = weir.run("validate", "--envoy", env={"RUNTIME_ROOT": os.path.dirname(folder), "RUNTIME_SUBDIRECTORY": "."})
+    expect((named.code, named.err), (0, ""))
+    assert "the environment is right: 1 rule, 1 file" in named.out, named.out
     with open(path, "a", encoding="utf-8") as file:
         file.write("  - {key: other, rate_limit: {unit: eon, requests_per_unit: 3}}\n")
     done = weir.run("validate", "--envoy-config", folder)
