@@ -7,8 +7,8 @@
 #include "cli/message.h"
 #include "cli/output.h"
 #include "cli/target.h"
-#include "json/json.h"
 #include "rls/rls.h"
+#include "json/json.h"
 
 #include <string.h>
 
