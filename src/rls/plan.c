@@ -7,9 +7,6 @@
 
 #include <assert.h>
 
-/* Prefix and domain, and a key and a value of each entry. */
-#define PARTS_MAX (2 + 2 * WEIR_RLS_ENTRIES_MAX)
-
 struct planning {
     const struct weir_rls_policy *policy;
     const struct weir_rls_request *request;
@@ -26,44 +23,18 @@ static enum weir_status refuse(struct planning *planning, size_t descriptor, con
     return WEIR_ERR_ARGUMENT;
 }
 
-/* ---- Keys --------------------------------------------------------------------------------- */
-
 /* `steps` is NULL for an override, whose values all stand for themselves. */
 static enum weir_status make_key(struct planning *planning,
                                  const struct weir_rls_descriptor *descriptor,
                                  const struct weir_rls_step *steps, struct weir_rls_item *item)
 {
-    struct weir_bytes parts[PARTS_MAX];
-    size_t count = 0;
-    const struct weir_bytes prefix = planning->policy->spec->settings.key_prefix;
-    if (prefix.len > 0) {
-        parts[count++] = prefix;
-    }
-    parts[count++] = planning->request->domain;
-    for (size_t i = 0; i < descriptor->entry_count; i++) {
-        const struct weir_bytes shared =
-            steps != NULL ? weir_rls_shared(&steps[i]) : weir_bytes(NULL, 0);
-        parts[count++] = descriptor->entries[i].key;
-        parts[count++] = shared.len > 0 ? shared : descriptor->entries[i].value;
-    }
-    size_t room = count;
-    for (size_t i = 0; i < count; i++) {
-        /* At most three bytes for one; more than a key may have is of no use. */
-        room += parts[i].len < WEIR_RLS_KEY_MAX ? 3 * parts[i].len : 3 * WEIR_RLS_KEY_MAX;
-    }
-    room = room < WEIR_RLS_KEY_MAX ? room : WEIR_RLS_KEY_MAX;
-    char *buffer = weir_arena_take(planning->arena, room);
-    if (buffer == NULL) {
-        return WEIR_ERR_NO_MEMORY;
-    }
-    const enum weir_status status = weir_key_join(parts, count, buffer, room, &item->key);
-    if (status != WEIR_OK) {
-        weir_error_set(planning->error, 0, 0,
-                       "descriptor %zu: its key would be longer than %d bytes; leave out what "
-                       "no limit needs",
-                       (size_t)(descriptor - planning->request->descriptors), WEIR_RLS_KEY_MAX);
-    }
-    return status;
+    const struct weir_rls_budget budget = {
+        .prefix = planning->policy->spec->settings.key_prefix,
+        .domain = planning->request->domain,
+        .descriptor = descriptor,
+        .steps = steps,
+    };
+    return weir_rls_make_key(&budget, planning->arena, &item->key) ? WEIR_OK : WEIR_ERR_NO_MEMORY;
 }
 
 /* ---- One descriptor ----------------------------------------------------------------------- */

@@ -120,6 +120,21 @@ const struct weir_rls_prepared *weir_rls_match(const struct weir_rls_policy *pol
                                                const struct weir_rls_descriptor *descriptor,
                                                struct weir_rls_step *steps);
 
+/* ---- plan_key.c --------------------------------------------------------------------------- */
+
+/* Whose. */
+struct weir_rls_budget {
+    struct weir_bytes prefix; /* ahead of all keys; may be empty */
+    struct weir_bytes domain;
+    const struct weir_rls_descriptor *descriptor;
+    const struct weir_rls_step *steps; /* of the descriptor's entries; NULL: an override's */
+};
+
+/* Its key, in `arena`: prefix, domain, keys and values; where that is longer than WEIR_RLS_KEY_MAX
+ * a hash in place of keys and values. False: no memory. */
+bool weir_rls_make_key(const struct weir_rls_budget *budget, struct weir_arena *arena,
+                       struct weir_bytes *ret_key);
+
 /* ---- plan_name.c -------------------------------------------------------------------------- */
 
 /* The pattern that stands for an entry's value, in keys and in names, where all values that match

@@ -239,7 +239,7 @@ struct weir_rls_plan {
 
 /* Makes the plan, in `arena`. Errors, with a message for the caller: WEIR_ERR_ARGUMENT (no domain,
  * no descriptors, too many of them, of their entries, or of what is to be checked together; an
- * override whose unit is unknown), WEIR_ERR_KEY_LENGTH, WEIR_ERR_NO_MEMORY. */
+ * override whose unit is unknown), WEIR_ERR_NO_MEMORY. */
 WEIR_MUST_CHECK enum weir_status weir_rls_plan(const struct weir_rls_policy *policy,
                                                const struct weir_rls_request *request,
                                                struct weir_arena *arena,

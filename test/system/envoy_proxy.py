@@ -107,6 +107,14 @@ def test_an_address_and_a_user_have_a_limit_each(weir):
         expect(envoy.get("/search", **{"x-user": "bob"}).status, 200)
 
 
+def test_a_long_value_gets_past_no_limit(weir):
+    """Envoy lets a request pass whose answer is an error: a client could bring one about."""
+    with serve(weir) as side, Application() as application, Envoy(weir, ports_of(side, application)) as envoy:
+        long = "a" * 5000
+        expect([envoy.get("/search", **{"x-user": long}).status for _ in range(3)], [200, 200, 429])
+        expect(envoy.get("/search", **{"x-user": long + "b"}).status, 200)
+
+
 def test_a_request_that_matches_takes_several_hits(weir):
     with Own(weir, RULES, {}) as side, Application() as application, \
             Envoy(weir, ports_of(side, application), (FIRST, BULK + FIRST)) as envoy:

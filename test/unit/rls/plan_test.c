@@ -400,7 +400,7 @@ static void something_must_be_asked(void **state)
     rls_kit_free(kit);
 }
 
-static void keys_are_bounded(void **state)
+static void keys_that_are_too_long_are_hashed(void **state)
 {
     (void)state;
     struct rls_kit *kit = rls_kit_new("domain d\n a 5/minute\n");
@@ -408,12 +408,38 @@ static void keys_are_bounded(void **state)
     /* "d:a:" and the value. */
     (void)snprintf(text, sizeof(text), "a=%0*d", WEIR_KEY_MAX - 4, 0);
     assert_int_equal(plan_one(kit, text).key.len, WEIR_KEY_MAX);
+    /* One byte more, and it is a hash: the same for the same value, which nobody else has. */
     (void)snprintf(text, sizeof(text), "a=%0*d", WEIR_KEY_MAX - 3, 0);
-    struct weir_rls_request request = rls_kit_request(kit, "d", text);
-    assert_refused(kit, &request, WEIR_ERR_KEY_LENGTH, "longer than 4096 bytes");
+    const struct weir_bytes cut = plan_one(kit, text).key;
+    assert_int_equal(cut.len, strlen("d:%~") + 64);
+    assert_memory_equal(cut.ptr, "d:%~", 4);
+    char former[128];
+    memcpy(former, cut.ptr, cut.len);
+    assert_memory_equal(plan_one(kit, text).key.ptr, former, cut.len);
+    text[sizeof("a=") - 1] = '1';
+    const struct weir_bytes other = plan_one(kit, text).key;
+    assert_int_equal(other.len, cut.len);
+    assert_memory_not_equal(other.ptr, former, other.len);
     /* What meets no limit has no key. */
     text[0] = 'b';
     assert_int_equal(plan_one(kit, text).fate, WEIR_RLS_NO_RULE);
+    rls_kit_free(kit);
+}
+
+/* SHA-256 of each part behind its length, as eight bytes: what python's hashlib makes of
+ * b"\x01" + b"\0" * 7 + b"d", and so on. Instances of weir that run side by side have to agree. */
+static void the_hash_of_a_key_stays_what_it_is(void **state)
+{
+    (void)state;
+    struct rls_kit *kit = rls_kit_new("domain d\n a 5/minute\n");
+    static char text[5003];
+    (void)snprintf(text, sizeof(text), "a=%05000d", 0);
+    const struct weir_bytes key = plan_one(kit, text).key;
+    assert_int_equal(key.len, 4 + 64);
+    assert_memory_equal(key.ptr,
+                        "d:%~9cc0ece2d0a96b1de53d8b6b29dacff6"
+                        "58d224e3a7bebf2ad6d74171bf5187c3",
+                        key.len);
     rls_kit_free(kit);
 }
 
@@ -480,7 +506,8 @@ int main(void)
         cmocka_unit_test(what_can_deny_is_checked_together),
         cmocka_unit_test(requests_are_bounded),
         cmocka_unit_test(something_must_be_asked),
-        cmocka_unit_test(keys_are_bounded),
+        cmocka_unit_test(keys_that_are_too_long_are_hashed),
+        cmocka_unit_test(the_hash_of_a_key_stays_what_it_is),
         cmocka_unit_test(memory_runs_out_at_each_place),
         cmocka_unit_test(a_cleared_arena_is_all_it_takes),
     };
