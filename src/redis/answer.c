@@ -97,6 +97,10 @@ void weir_answer_failure(struct weir_flight *flight, enum weir_failure failure, 
     struct weir_client *client = flight->client;
     if (flight->script.verb == WEIR_VERB_REFUND || flight->script.verb == WEIR_VERB_RESET) {
         client->distrust_us = weir_steady_us();
+        /* It may have been done: what a check of before it said meanwhile is no more to be told. */
+        for (size_t i = 0; i < flight->script.count; i++) {
+            weir_denials_drop(client->denials, flight->questions[i].name);
+        }
     }
     size_t i = 0;
     while (i < flight->script.count) {

@@ -367,14 +367,16 @@ static void go(struct weir_flight *flight)
     }
 }
 
+static int64_t wall_us(void)
+{
+    uv_timeval64_t now;
+    return uv_gettimeofday(&now) == 0 ? now.tv_sec * 1000000 + now.tv_usec : 0;
+}
+
 /* About what the servers' time is: ours, and what their clocks were found to be ahead of it. */
 static int64_t guess_time(const struct weir_client *client)
 {
-    uv_timeval64_t now;
-    if (uv_gettimeofday(&now) != 0) {
-        return 0;
-    }
-    const int64_t guess_us = now.tv_sec * 1000000 + now.tv_usec + client->clock_ahead_us;
+    const int64_t guess_us = wall_us() + client->clock_ahead_us;
     return guess_us < 0 ? 0 : guess_us > WEIR_TIME_MAX ? WEIR_TIME_MAX : guess_us;
 }
 
@@ -460,8 +462,10 @@ static void complain(struct weir_flight *flight, struct weir_node *node, struct 
     if (complaint.remedy != WEIR_REMEDY_NONE && complaint.remedy != WEIR_REMEDY_TEXT) {
         other = client->route->ops->complained(client->route, node, &complaint);
     }
-    const bool moved = complaint.remedy == WEIR_REMEDY_MOVED || complaint.remedy == WEIR_REMEDY_ASK;
-    /* One server has no other primary to look for. */
+    /* One server has no other primary to look for; where it is a cluster's, it knows of no other
+     * node, and asking again would end no better. */
+    const bool moved =
+        !single && (complaint.remedy == WEIR_REMEDY_MOVED || complaint.remedy == WEIR_REMEDY_ASK);
     const bool later = complaint.remedy == WEIR_REMEDY_AGAIN ||
                        (complaint.remedy == WEIR_REMEDY_PRIMARY && !single);
     if (moved || later) {
@@ -507,7 +511,7 @@ static void on_done(struct weir_command *command, struct weir_node *node,
     if (client->answers[0].again && flight->attempts < ATTEMPTS_MAX) {
         /* Its clock is so far from what was guessed that nothing was decided. */
         flight->attempts++;
-        client->clock_ahead_us += client->answers[0].now_us - flight->script.guess_us;
+        client->clock_ahead_us = client->answers[0].now_us - wall_us();
         flight->script.guess_us = client->answers[0].now_us;
         send_to(flight, node);
         return;

@@ -363,6 +363,96 @@ static void a_way_that_is_slow(void **state)
     (void)scene_close(&scene, "delay and trickle");
 }
 
+/* ---- What the deny cache makes of it ---- */
+
+static void note_done(struct weir_call *call)
+{
+    atomic_store((atomic_bool *)call->context, true);
+}
+
+static bool is_done(void *context)
+{
+    return atomic_load((atomic_bool *)context);
+}
+
+struct lone_call {
+    struct weir_call call;
+    struct weir_request request;
+    struct weir_decision decision;
+    atomic_bool done;
+};
+
+/* Submits it, and waits until it has come to the proxy. */
+static void submit_through(struct fault_proxy *proxy, struct weir *weir, struct lone_call *lone,
+                           enum weir_verb verb)
+{
+    const uint64_t before = fault_proxy_tell(proxy).to_server;
+    lone->call = (struct weir_call){
+        .requests = &lone->request,
+        .count = 1,
+        .verb = verb,
+        .now_us = WEIR_CLOCK,
+        .decisions = &lone->decision,
+        .done = note_done,
+        .context = &lone->done,
+    };
+    weir_submit(weir, &lone->call);
+    while (fault_proxy_tell(proxy).to_server == before) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+/* How many bytes Redis takes to deny; loads the scripts too. */
+static uint64_t size_of_a_denial(struct fault_proxy *proxy, struct weir *weir,
+                                 const struct weir_limit *limit)
+{
+    assert_true(fixture_check(weir, limit, "j", 1, WEIR_CLOCK).allowed);
+    assert_int_equal(weir_refund(weir, limit, weir_text("j"), 1, WEIR_CLOCK, NULL), WEIR_OK);
+    assert_true(fixture_check(weir, limit, "j", 1, WEIR_CLOCK).allowed);
+    const uint64_t before = fault_proxy_tell(proxy).to_client;
+    assert_false(fixture_check(weir, limit, "j", 1, WEIR_CLOCK).allowed);
+    return fault_proxy_tell(proxy).to_client - before;
+}
+
+/* A denial comes while something is given back, of which nobody learns that it was: what was denied
+ * is not kept as denied. */
+static void a_refund_whose_answer_is_lost(void **state)
+{
+    (void)state;
+    struct rig_redis *redis = rig_redis_start(NULL);
+    struct fault_proxy *proxy = fault_proxy_start((uint16_t)rig_redis_port(redis));
+    struct weir_limit *limit = fixture_limit("1/300d");
+    struct weir *weir = NULL;
+    char url[128];
+    (void)snprintf(url, sizeof(url), "redis://127.0.0.1:%u?deadline=20s&on_error=deny",
+                   fault_proxy_port(proxy));
+    assert_int_equal(weir_redis_open(url, NULL, &weir, NULL), WEIR_OK);
+    const uint64_t size = size_of_a_denial(proxy, weir, limit);
+    assert_true(fixture_check(weir, limit, "k", 1, WEIR_CLOCK).allowed);
+
+    const struct weir_request request = {limit, weir_text("k"), 1};
+    struct lone_call check = {.request = request};
+    struct lone_call refund = {.request = request};
+    fault_proxy_set(proxy, &(struct fault_proxy_behaviour){.stall_to_client = true});
+    submit_through(proxy, weir, &check, WEIR_VERB_CHECK);
+    submit_through(proxy, weir, &refund, WEIR_VERB_REFUND);
+    fault_proxy_set(proxy, &(struct fault_proxy_behaviour){.truncate_after = size + 3});
+    rig_wait(is_done, &check.done, "the check's answer");
+    rig_wait(is_done, &refund.done, "the refund's end");
+    assert_int_equal(check.decision.source, WEIR_SOURCE_REDIS);
+    assert_false(check.decision.allowed);
+    assert_int_equal(refund.decision.failure, WEIR_FAILURE_LOST);
+
+    fault_proxy_set(proxy, NULL);
+    const struct weir_decision decision = fixture_check(weir, limit, "k", 1, WEIR_CLOCK);
+    assert_int_equal(decision.source, WEIR_SOURCE_REDIS);
+    assert_true(decision.allowed);
+    weir_close(weir);
+    weir_limit_free(limit);
+    fault_proxy_stop(proxy);
+    rig_redis_stop(redis);
+}
+
 /* ---- Ten thousand under way ---- */
 
 #define SUBMITS 10000
@@ -485,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_way_that_goes_silent),
         cmocka_unit_test(a_way_that_breaks),
         cmocka_unit_test(a_way_that_is_slow),
+        cmocka_unit_test(a_refund_whose_answer_is_lost),
         cmocka_unit_test(ten_thousand_when_it_all_stops),
     };
     return cmocka_run_group_tests_name("redis_fault", tests, NULL, NULL);

@@ -11,9 +11,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#define KEYS 640 /* of a batch */
 #define YEAR_US (INT64_C(366) * 86400 * 1000000)
 
 static struct weir *open_at(const struct rig_redis *redis)
@@ -77,11 +80,56 @@ static void of_a_clock_that_is_years_away(void **state)
     rig_redis_stop(redis);
 }
 
+static uint64_t scripts_run(const struct rig_redis *redis)
+{
+    static const char counter[] = "cmdstat_evalsha:calls=";
+    const char *found = strstr(rig_redis_command(redis, "INFO", "commandstats", NULL), counter);
+    return found != NULL ? strtoull(found + strlen(counter), NULL, 10) : 0;
+}
+
+/* How many scripts Redis runs for as many keys as need several at once. */
+static uint64_t scripts_of_a_batch(const struct rig_redis *redis, struct weir *weir,
+                                   const struct weir_limit *limit)
+{
+    static struct weir_request requests[KEYS];
+    static struct weir_decision decisions[KEYS];
+    static char keys[KEYS][8];
+    for (size_t i = 0; i < KEYS; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "%zu", i);
+        requests[i] = (struct weir_request){limit, weir_text(keys[i]), 1};
+    }
+    const uint64_t before = scripts_run(redis);
+    assert_int_equal(weir_check_batch(weir, requests, KEYS, WEIR_CLOCK, decisions, NULL), WEIR_OK);
+    return scripts_run(redis) - before;
+}
+
+/* The difference is found out once, however many calls are under way that guessed alike. */
+static void many_at_once_learn_of_one_difference(void **state)
+{
+    (void)state;
+    const struct rig_redis_options options = {.clock = true};
+    struct rig_redis *redis = rig_redis_start(&options);
+    struct weir *weir = open_at(redis);
+    struct weir_limit *limit = fixture_limit("1000000/minute calendar-window Europe/Rome");
+    (void)scripts_of_a_batch(redis, weir, limit); /* loads the script */
+    const uint64_t usual = scripts_of_a_batch(redis, weir, limit);
+    assert_true(usual > 2);
+    rig_redis_shift_clock(redis, INT64_C(3600) * 1000000);
+    (void)scripts_of_a_batch(redis, weir, limit);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_in_range(scripts_of_a_batch(redis, weir, limit), 1, usual);
+    }
+    weir_limit_free(limit);
+    weir_close(weir);
+    rig_redis_stop(redis);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_the_servers_clock),
         cmocka_unit_test(of_a_clock_that_is_years_away),
+        cmocka_unit_test(many_at_once_learn_of_one_difference),
     };
     return cmocka_run_group_tests_name("redis_calendar", tests, NULL, NULL);
 }

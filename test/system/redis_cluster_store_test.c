@@ -214,6 +214,34 @@ static void an_inspection_tells_every_server(void **state)
     assert_int_equal(slots, RIG_SLOTS);
 }
 
+/* As one that is alone: of what others have nothing is asked again and again. */
+static void a_node_that_is_taken_for_a_server(void **state)
+{
+    (void)state;
+    char url[128];
+    struct weir *weir = NULL;
+    struct weir_stats stats = {.size = sizeof(stats)};
+    struct weir_limit *limit = fixture_limit("1000/d");
+    unsigned answered = 0;
+    snprintf(url, sizeof(url), "redis://127.0.0.1:%u?deadline=1s&on_error=deny",
+             rig_redis_port(rig_cluster_node(place.cluster, 0)));
+    assert_int_equal(weir_redis_open(url, NULL, &weir, NULL), WEIR_OK);
+    for (unsigned i = 0; i < 30; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "alone%u", i);
+        const struct weir_decision decision = fixture_check(weir, limit, key, 1, WEIR_CLOCK);
+        answered += decision.source == WEIR_SOURCE_REDIS;
+        assert_int_equal(decision.failure, decision.source == WEIR_SOURCE_REDIS
+                                               ? WEIR_FAILURE_NONE
+                                               : WEIR_FAILURE_CLUSTER);
+    }
+    assert_in_range(answered, 1, 29);
+    assert_int_equal(weir_stats(weir, WEIR_CLOCK, &stats), WEIR_OK);
+    assert_in_range(stats.redis_calls, 1, 2 * 30);
+    weir_limit_free(limit);
+    weir_close(weir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +249,7 @@ int main(void)
         cmocka_unit_test(together_takes_from_all_slots_or_from_none),
         cmocka_unit_test(a_denial_together_starts_a_block),
         cmocka_unit_test(together_never_passes_too_many),
+        cmocka_unit_test(a_node_that_is_taken_for_a_server),
         cmocka_unit_test(an_inspection_tells_every_server),
     };
     return cmocka_run_group_tests_name("redis_cluster_store", tests, set_up, tear_down);
