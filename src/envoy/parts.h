@@ -62,6 +62,9 @@ void weir_put_quoted(struct weir_buffer *out, const char *text);
 
 /* ---- store.c ------------------------------------------------------------------------------- */
 
+/* How long a decision may wait for the store: a caller may give it less, and not more. */
+int64_t weir_envoy_timeout_ms(struct weir_variables *variables);
+
 /* Appends the store's URL. */
 void weir_envoy_store(struct weir_variables *variables, struct weir_buffer *url);
 

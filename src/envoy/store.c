@@ -12,6 +12,7 @@
 
 /* The longest deadline that a store takes. */
 #define DEADLINE_US_MAX INT64_C(60000000)
+#define DEADLINE_DEFAULT_MS 50
 
 /* What is not a letter, a digit or one of a few more, as %XX. */
 static void put_escaped(struct weir_buffer *url, const char *text, size_t len)
@@ -103,16 +104,21 @@ static void put_options(struct weir_variables *variables, struct weir_buffer *ur
         weir_envoy_variable(variables->source, "REDIS_SENTINEL_AUTH") != NULL) {
         put_option(url, "sentinel_password_env", "REDIS_SENTINEL_AUTH");
     }
+}
+
+int64_t weir_envoy_timeout_ms(struct weir_variables *variables)
+{
     const char *timeout = weir_envoy_variable(variables->source, "REDIS_TIMEOUT");
     int64_t us = 0;
-    if (timeout != NULL && (!weir_go_duration(timeout, &us) || us < 1000)) {
+    if (timeout == NULL) {
+        return DEADLINE_DEFAULT_MS;
+    }
+    if (!weir_go_duration(timeout, &us) || us < 1000) {
         weir_variable_complain(variables, "REDIS_TIMEOUT",
                                "expected a duration of 1ms or more, as 50ms, not '%.40s'", timeout);
-    } else if (timeout != NULL) {
-        const int64_t ms = (us < DEADLINE_US_MAX ? us : DEADLINE_US_MAX) / 1000;
-        weir_buffer_print(url, "%sdeadline=%lldms",
-                          memchr(url->bytes, '?', url->len) == NULL ? "?" : "&", (long long)ms);
+        return DEADLINE_DEFAULT_MS;
     }
+    return (us < DEADLINE_US_MAX ? us : DEADLINE_US_MAX) / 1000;
 }
 
 /* "service,host:port,host:port": the service comes last in a URL. */

@@ -284,17 +284,32 @@ static void put_address(struct weir_buffer *out, const char *host, unsigned port
     weir_put_quoted(out, address);
 }
 
-/* Who named a host wants others to reach it; nobody else is let in unasked. */
+/* A port that the environment may move. */
+struct door {
+    const char *protocol;
+    const char *rights;
+    const char *host; /* the variables' names */
+    const char *port;
+    unsigned standard;
+};
+
+/* Who named a host wants others to reach it; nobody else is let in unasked. All of IPv6 is all of
+ * IPv4 too, as with the original: here that takes two listeners. `more` is what each has besides.
+ */
 static void put_listener(struct weir_variables *variables, struct weir_buffer *out,
-                         const char *protocol, const char *rights, const char *names[2],
-                         unsigned standard)
+                         const struct door *door, struct weir_bytes more)
 {
-    const char *host = weir_envoy_variable(variables->source, names[0]);
-    const unsigned port = read_port(variables, names[1], standard);
-    weir_buffer_print(out, "  - %s: ", protocol);
-    put_address(out, host != NULL ? host : HOST_DEFAULT, port);
-    weir_buffer_print(out, "\n    rights: [%s]\n%s", rights,
-                      host != NULL ? "    insecure: true\n" : "");
+    const char *host = weir_envoy_variable(variables->source, door->host);
+    const bool any = host != NULL && (strcmp(host, "::") == 0 || strcmp(host, "[::]") == 0);
+    const char *hosts[2] = {host != NULL ? host : HOST_DEFAULT, "0.0.0.0"};
+    const unsigned port = read_port(variables, door->port, door->standard);
+    for (size_t i = 0; i < (any ? 2 : 1); i++) {
+        weir_buffer_print(out, "  - %s: ", door->protocol);
+        put_address(out, hosts[i], port);
+        weir_buffer_print(out, "\n    rights: [%s]\n%s", door->rights,
+                          host != NULL ? "    insecure: true\n" : "");
+        weir_buffer_put(out, more);
+    }
 }
 
 static void put_path(struct weir_variables *variables, struct weir_buffer *out, const char *key,
@@ -327,14 +342,17 @@ static void put_grpc(struct weir_variables *variables, struct weir_buffer *out)
         }
         return;
     }
-    static const char *names[2] = {"GRPC_HOST", "GRPC_PORT"};
-    put_listener(variables, out, "grpc", "decide", names, 8081);
+    static const struct door door = {"grpc", "decide", "GRPC_HOST", "GRPC_PORT", 8081};
+    struct weir_buffer more = {.allocator = out->allocator};
     if (tls) {
-        weir_buffer_put_text(out, "    tls:\n");
-        put_path(variables, out, "certificate", "GRPC_SERVER_TLS_CERT", true);
-        put_path(variables, out, "key", "GRPC_SERVER_TLS_KEY", true);
-        put_path(variables, out, "client_authority", "GRPC_CLIENT_TLS_CACERT", false);
+        weir_buffer_put_text(&more, "    tls:\n");
+        put_path(variables, &more, "certificate", "GRPC_SERVER_TLS_CERT", true);
+        put_path(variables, &more, "key", "GRPC_SERVER_TLS_KEY", true);
+        put_path(variables, &more, "client_authority", "GRPC_CLIENT_TLS_CACERT", false);
     }
+    out->failed = out->failed || more.failed;
+    put_listener(variables, out, &door, weir_buffer_bytes(&more));
+    weir_buffer_deinit(&more);
 }
 
 /* ":9090", "10.0.0.1:9090". */
@@ -355,12 +373,12 @@ static void put_prometheus(struct weir_variables *variables, struct weir_buffer 
 
 static void put_listeners(struct weir_variables *variables, struct weir_buffer *out)
 {
-    static const char *http[2] = {"HOST", "PORT"};
-    static const char *debug[2] = {"DEBUG_HOST", "DEBUG_PORT"};
+    static const struct door http = {"http", "decide", "HOST", "PORT", 8080};
+    static const struct door debug = {"http", "read", "DEBUG_HOST", "DEBUG_PORT", 6070};
     weir_buffer_put_text(out, "listen:\n");
     put_grpc(variables, out);
-    put_listener(variables, out, "http", "decide", http, 8080);
-    put_listener(variables, out, "http", "read", debug, 6070);
+    put_listener(variables, out, &http, weir_bytes(NULL, 0));
+    put_listener(variables, out, &debug, weir_bytes(NULL, 0));
     put_prometheus(variables, out);
 }
 
@@ -396,12 +414,13 @@ static void put_log(struct weir_variables *variables, struct weir_buffer *out)
 static void put_store(struct weir_variables *variables, struct weir_buffer *out)
 {
     struct weir_buffer url = {.allocator = out->allocator};
+    const int64_t timeout_ms = weir_envoy_timeout_ms(variables);
     weir_envoy_store(variables, &url);
     if (url.len > 0) {
         weir_buffer_put(&url, weir_bytes("", 1));
-        weir_buffer_put_text(out, "store: ");
+        weir_buffer_put_text(out, "store: {url: ");
         weir_put_quoted(out, url.failed ? "" : url.bytes);
-        weir_buffer_put_text(out, "\n");
+        weir_buffer_print(out, ", timeout: %lldms}\n", (long long)timeout_ms);
         explicit_bzero(url.bytes, url.len);
     }
     weir_buffer_deinit(&url);

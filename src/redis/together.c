@@ -13,6 +13,8 @@
  * Never too often: what is given back is only what is known to have been taken. A slot whose answer
  * never came may have taken, and keeps it. Taking has half of the time that is left, so that there
  * is time to give back before the call's own deadline, with which the keys are the caller's again.
+ * But a window that ends between taking and giving back is another one then, which gets what the
+ * former was to have back (and sliding-log gives back its newest): docs/failure-modes.md says so.
  */
 
 #include "redis/flight.h"

@@ -329,6 +329,9 @@ static void variables_are_honoured(void **state)
          "  - grpc: \"[::]:1\"\n    rights: [decide]\n    insecure: true\n"},
         {{{"GRPC_UDS", "/run/x.sock"}},
          "  - grpc: \"unix:/run/x.sock\"\n    rights: [decide]\n    insecure: true\n"},
+        {{{"GRPC_HOST", "::"}, {"GRPC_PORT", "9"}},
+         "  - grpc: \"[::]:9\"\n    rights: [decide]\n    insecure: true\n"
+         "  - grpc: \"0.0.0.0:9\"\n    rights: [decide]\n    insecure: true\n"},
         {{{"HOST", "localhost"}, {"PORT", "0"}}, "  - http: \"127.0.0.1:0\"\n"},
         {{{"GRPC_SERVER_USE_TLS", "true"},
           {"GRPC_SERVER_TLS_CERT", "/c"},
@@ -341,18 +344,22 @@ static void variables_are_honoured(void **state)
         {{{"USE_PROMETHEUS", "true"}, {"PROMETHEUS_ADDR", "0.0.0.0:9"}},
          "  - http: \"0.0.0.0:9\"\n    rights: [read]\n    insecure: true\n"},
         {{{"REDIS_URL", "redis:6379"}, {"REDIS_SOCKET_TYPE", "tcp"}},
-         "store: \"redis://redis:6379\"\n"},
+         "store: {url: \"redis://redis:6379\", timeout: 50ms}\n"},
         {{{"REDIS_URL", "h:1"}, {"REDIS_AUTH", "p@:w"}, {"REDIS_TIMEOUT", "1.5s"}},
-         "store: \"redis://p%40:w@h:1?deadline=1500ms\"\n"},
-        {{{"REDIS_URL", "h:1"}, {"REDIS_AUTH", "p@w"}}, "store: \"redis://:p%40w@h:1\"\n"},
-        {{{"REDIS_URL", "/run/r.sock"}}, "store: \"redis+unix:///run/r.sock\"\n"},
+         "store: {url: \"redis://p%40:w@h:1\", timeout: 1500ms}\n"},
+        {{{"REDIS_URL", "h:1"}, {"REDIS_AUTH", "p@w"}},
+         "store: {url: \"redis://:p%40w@h:1\", timeout: 50ms}\n"},
+        {{{"REDIS_URL", "/run/r.sock"}},
+         "store: {url: \"redis+unix:///run/r.sock\", timeout: 50ms}\n"},
         {{{"REDIS_URL", "h:1"}, {"REDIS_TLS", "true"}, {"REDIS_TLS_CACERT", "/a"}},
-         "store: \"rediss://h:1?ca=/a\"\n"},
-        {{{"REDIS_URL", "rediss://h:1"}}, "store: \"rediss://h:1\"\n"},
+         "store: {url: \"rediss://h:1?ca=/a\", timeout: 50ms}\n"},
+        {{{"REDIS_URL", "rediss://h:1"}}, "store: {url: \"rediss://h:1\", timeout: 50ms}\n"},
         {{{"REDIS_TYPE", "sentinel"}, {"REDIS_URL", "main,a:1,b:2"}, {"REDIS_SENTINEL_AUTH", "x"}},
-         "store: \"redis+sentinel://a:1,b:2/main?sentinel_password_env=REDIS_SENTINEL_AUTH\"\n"},
+         "store: {url: "
+         "\"redis+sentinel://a:1,b:2/main?sentinel_password_env=REDIS_SENTINEL_AUTH\", timeout: "
+         "50ms}\n"},
         {{{"REDIS_TYPE", "CLUSTER"}, {"REDIS_URL", "a:1,b:2"}},
-         "store: \"redis+cluster://a:1,b:2\"\n"},
+         "store: {url: \"redis+cluster://a:1,b:2\", timeout: 50ms}\n"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct said said = say(cases[i].set);
