@@ -253,23 +253,35 @@ static void drop_first(struct direction *direction, size_t len)
     }
 }
 
+/* Sends, and counts what was sent under one lock: whoever has received it finds it counted. */
+static ssize_t send_counted(struct fault_proxy *proxy, const struct direction *direction,
+                            size_t len)
+{
+    (void)pthread_mutex_lock(&proxy->lock);
+    const ssize_t put = send(direction->to, direction->bytes, len, MSG_NOSIGNAL);
+    const int failure = errno;
+    if (put > 0) {
+        *(direction->to_client ? &proxy->account.to_client : &proxy->account.to_server) +=
+            (uint64_t)put;
+    }
+    (void)pthread_mutex_unlock(&proxy->lock);
+    errno = failure;
+    return put;
+}
+
 /* Writes what may leave; false where the connection is broken. */
 static bool let_out(struct fault_proxy *proxy, struct direction *direction)
 {
     const int64_t now_ms = rig_monotonic_ms();
     for (size_t len = may_leave(proxy, direction, now_ms); len > 0;
          len = may_leave(proxy, direction, now_ms)) {
-        const ssize_t put = send(direction->to, direction->bytes, len, MSG_NOSIGNAL);
+        const ssize_t put = send_counted(proxy, direction, len);
         if (put < 0) {
             return errno == EAGAIN || errno == EINTR;
         }
         drop_first(direction, (size_t)put);
         direction->passed += (uint64_t)put;
         direction->next_ms = now_ms + proxy->behaviour.trickle_ms;
-        (void)pthread_mutex_lock(&proxy->lock);
-        *(direction->to_client ? &proxy->account.to_client : &proxy->account.to_server) +=
-            (uint64_t)put;
-        (void)pthread_mutex_unlock(&proxy->lock);
     }
     if (direction->to_client && proxy->behaviour.truncate_after > 0 &&
         direction->passed == proxy->behaviour.truncate_after) {
